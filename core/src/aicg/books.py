@@ -1,0 +1,101 @@
+"""What a session's requests came to: counted, logged, and told of when a budget runs low."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aicg.budget import AlertManager
+from aicg.budget.ledger import check_threshold
+from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
+
+if TYPE_CHECKING:
+    from aicg.budget import Alert, Ledger, LedgerLine
+    from aicg.budget.alerts import AlertCallback
+    from aicg.exchange import RequestContext, Response
+    from aicg.plugins import WatchHooks
+
+
+class Books:
+    """Counts what a session's requests used, and watches its budgets.
+
+    Args:
+        budget_names: The budgets that the session draws on.
+    """
+
+    def __init__(self, budget_names: tuple[str, ...]) -> None:
+        self.tokens = TokenMonitor()
+        self.costs = CostTracker()
+        self.metrics = SessionMetrics()
+        self.budget_names = budget_names
+        self._alerts = AlertManager()
+        self._watchers: WatchHooks | None = None
+
+    def report_to(self, watchers: WatchHooks) -> None:
+        """Report the faults of alert callbacks to these hooks."""
+        self._watchers = watchers
+
+    def set_alert(self, threshold: float, callback: AlertCallback) -> None:
+        """Call back once when one of the budgets has spent this share of its limit.
+
+        Raises:
+            ConfigurationError: The threshold is not above 0 and at most 1.
+        """
+        check_threshold(threshold)
+
+        def guarded(alert: Alert) -> None:
+            try:
+                callback(alert)
+            except Exception as error:  # noqa: BLE001 - who looks on must not stop the work
+                name = getattr(callback, "__qualname__", repr(callback))
+                if self._watchers is not None:
+                    self._watchers.report(name, "set_alert", error)
+
+        for name in self.budget_names:
+            self._alerts.watch(name, (threshold,), guarded)
+
+    async def check_alerts(self, ledger: Ledger, kernel_alerts: AlertManager) -> None:
+        """Tell what the budgets' spending gives cause to."""
+        managers = (kernel_alerts, self._alerts)
+        watched = {name for alerts in managers for name in alerts.watched(self.budget_names)}
+        if watched:
+            statuses = ledger.snapshot(tuple(watched))
+            for alerts in managers:
+                await alerts.check(statuses)
+
+    def note_line(self, line: LedgerLine) -> None:
+        """Count one settled attempt."""
+        model = f"{line.provider}:{line.served_model or line.asked_model}"
+        if line.outcome != "released":
+            cost = None if line.rates is None else line.cost_usd
+            self.costs.record(model, cost, assumed=line.outcome == "assumed")
+        if line.outcome == "billed":
+            self.tokens.record(model, line.usage)
+
+    def note_success(self, context: RequestContext, response: Response) -> None:
+        """Count and log an answer."""
+        self.metrics.record_success(response.provider, response.latency_s, response.attempts)
+        context.log.info(
+            "request done",
+            model=context.request.model,
+            input_tokens=response.usage.total_input_tokens,
+            output_tokens=response.usage.total_output_tokens,
+            cost_usd=response.cost_usd,
+            duration_s=round(response.latency_s, 3),
+            attempts=response.attempts,
+            origin=response.origin,
+        )
+
+    def note_failure(
+        self, context: RequestContext, error: BaseException, duration_s: float, attempts: int
+    ) -> None:
+        """Count and log a request that ended without an answer."""
+        self.metrics.record_failure(context.request.provider_name, duration_s, attempts, error)
+        write = context.log.error if isinstance(error, Exception) else context.log.info
+        write(
+            "request failed",
+            model=context.request.model,
+            error=type(error).__name__,
+            reason=str(error),
+            duration_s=round(duration_s, 3),
+            attempts=attempts,
+        )

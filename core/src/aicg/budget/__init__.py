@@ -1,0 +1,25 @@
+"""Budgets: the ledger that keeps them, what a request may cost at most, and alerts."""
+
+from __future__ import annotations
+
+from aicg.budget.alerts import Alert, AlertManager
+from aicg.budget.estimate import Estimate, estimate
+from aicg.budget.ledger import Budget, BudgetStatus, Ledger, LedgerLine, Reservation
+from aicg.budget.memory import MemoryLedger
+from aicg.budget.reserving import Hold, TightBudget, reserve_worst_case
+
+__all__ = [
+    "Alert",
+    "AlertManager",
+    "Budget",
+    "BudgetStatus",
+    "Estimate",
+    "Hold",
+    "Ledger",
+    "LedgerLine",
+    "MemoryLedger",
+    "Reservation",
+    "TightBudget",
+    "estimate",
+    "reserve_worst_case",
+]

@@ -1,0 +1,210 @@
+"""The ledger of one process, in memory: exact, and safe for tasks and threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import attrs
+
+from aicg.budget.ledger import Budget, BudgetStatus, Ledger, LedgerLine, Reservation
+from aicg.clock import Clock, SystemClock
+from aicg.errors import ConfigurationError
+from aicg.money import ZERO, from_picodollars, to_picodollars
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@attrs.define(eq=False)
+class _Account:
+    """A budget's sums in one period, in picodollars."""
+
+    budget: Budget
+    period: str
+    limit: int
+    spent: int = 0
+    reserved: int = 0
+    alerted: set[float] = attrs.field(factory=set)
+
+    def has_room(self, amount: int) -> bool:
+        return self.spent + self.reserved + amount <= self.limit
+
+    def could_have_room(self, amount: int) -> bool:
+        return self.spent + amount <= self.limit
+
+    def status(self) -> BudgetStatus:
+        return BudgetStatus(
+            self.budget.name,
+            self.budget.limit_usd,
+            from_picodollars(self.spent),
+            from_picodollars(self.reserved),
+            self.period,
+        )
+
+
+@attrs.frozen(eq=False)
+class _Waiter:
+    names: tuple[str, ...]
+    amount: int
+    wake: Callable[[], Any]
+
+
+class MemoryLedger(Ledger):
+    """Keeps budgets for as long as the process lives.
+
+    Every change happens under one lock that is held for microseconds and never over a wait. Memory
+    grows with the open reservations and not with the settled ones.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._accounts: dict[str, _Account] = {}
+        self._open: dict[str, tuple[int, list[_Account]]] = {}
+        self._waiters: deque[_Waiter] = deque()
+
+    async def declare(self, budget: Budget, *, spent_usd: Decimal = ZERO) -> None:
+        """Make a budget known, or change the limit, period and alerts of a known one."""
+        with self._lock:
+            known = self._accounts.get(budget.name)
+            limit = to_picodollars(budget.limit_usd)
+            if known is None or known.budget.per != budget.per:
+                spent = to_picodollars(spent_usd)
+                period = _period(budget, self._clock.time())
+                self._accounts[budget.name] = _Account(budget, period, limit, spent)
+            else:
+                known.budget, known.limit = budget, limit
+            woken = self._served()
+        _wake(woken)
+
+    async def reserve(self, reservation: Reservation) -> BudgetStatus | None:
+        """Reserve on all of the reservation's budgets, or on none."""
+        amount = to_picodollars(reservation.amount_usd)
+        with self._lock:
+            accounts = [self._account(name) for name in reservation.budgets]
+            if amount:
+                for account in accounts:
+                    if not account.has_room(amount):
+                        return account.status()
+            for account in accounts:
+                account.reserved += amount
+            self._open[reservation.id] = amount, accounts
+        return None
+
+    async def wait_for_room(self, reservation: Reservation) -> None:
+        """Return once another try at the reservation makes sense."""
+        event = anyio.Event()
+        # Whoever frees money may run another event loop in another thread.
+        loop: Any = anyio.lowlevel.current_token().native_token
+        soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
+        waiter = _Waiter(
+            reservation.budgets, to_picodollars(reservation.amount_usd), partial(soon, event.set)
+        )
+        with self._lock:
+            self._waiters.append(waiter)
+            woken = self._served()
+        _wake(woken)
+        try:
+            await event.wait()
+        except BaseException:
+            with self._lock:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+                # It may have been promised room just now, which the next in line can have.
+                woken = self._served()
+            _wake(woken)
+            raise
+
+    async def settle(self, reservation_id: str, line: LedgerLine) -> bool:
+        """End a reservation and charge the line's cost; the second time nothing happens."""
+        cost = to_picodollars(line.cost_usd)
+        with self._lock:
+            amount, accounts = self._open.pop(reservation_id, (0, None))
+            if accounts is None:
+                return False
+            for account in accounts:
+                account.reserved -= amount
+                account.spent += cost
+            woken = self._served() if self._waiters else ()
+        _wake(woken)
+        return True
+
+    def snapshot(self, names: Sequence[str]) -> tuple[BudgetStatus, ...]:
+        """Return how the budgets stand."""
+        with self._lock:
+            return tuple([self._account(name).status() for name in names])
+
+    async def status(self, names: Sequence[str] | None = None) -> tuple[BudgetStatus, ...]:
+        """Return how the budgets stand, or all of them."""
+        return self.snapshot(tuple(self._accounts) if names is None else names)
+
+    async def claim_alert(self, name: str, threshold: float) -> bool:
+        """Return True to the first who asks in the budget's period."""
+        with self._lock:
+            alerted = self._account(name).alerted
+            if threshold in alerted:
+                return False
+            alerted.add(threshold)
+            return True
+
+    def _account(self, name: str) -> _Account:
+        account = self._accounts.get(name)
+        if account is None:
+            known = ", ".join(sorted(self._accounts)) or "none"
+            raise ConfigurationError(
+                f"there is no budget {name!r}; add [budgets.{name}] with limit_usd "
+                f"(known: {known})",
+                key=f"budgets.{name}",
+            )
+        if account.budget.per is not None:
+            period = _period(account.budget, self._clock.time())
+            if period != account.period:
+                # Reservations of the old period settle on the old account.
+                account = _Account(account.budget, period, account.limit)
+                self._accounts[name] = account
+        return account
+
+    def _served(self) -> Iterator[_Waiter]:
+        """Take those waiters out of line, first come first, for whom it makes sense to try."""
+        promised: dict[str, int] = {}
+        served = []
+        for waiter in list(self._waiters):
+            accounts = [self._account(name) for name in waiter.names]
+            fits = all(
+                account.has_room(waiter.amount + promised.get(account.budget.name, 0))
+                for account in accounts
+            )
+            if fits:
+                for name in waiter.names:
+                    promised[name] = promised.get(name, 0) + waiter.amount
+            if fits or not all(account.could_have_room(waiter.amount) for account in accounts):
+                self._waiters.remove(waiter)
+                served.append(waiter)
+        return iter(served)
+
+
+def _wake(waiters: Sequence[_Waiter] | Iterator[_Waiter]) -> None:
+    for waiter in waiters:
+        waiter.wake()
+
+
+def _period(budget: Budget, now: float) -> str:
+    """Name the period that a moment falls in, in UTC."""
+    moment = time.gmtime(now)
+    match budget.per:
+        case "hour":
+            return time.strftime("%Y-%m-%dT%H", moment)
+        case "day":
+            return time.strftime("%Y-%m-%d", moment)
+        case "week":
+            return time.strftime("%G-W%V", moment)
+        case "month":
+            return time.strftime("%Y-%m", moment)
+    return ""

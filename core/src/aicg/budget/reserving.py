@@ -1,0 +1,124 @@
+"""Reserving a request's worst case: wait for others, then lower the cap, then refuse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+import attrs
+
+from aicg.budget.ledger import Reservation
+from aicg.errors import BudgetExceededError
+from aicg.money import format_cost
+
+if TYPE_CHECKING:
+    from aicg.budget.ledger import BudgetStatus, Ledger
+    from aicg.models import Price
+
+
+@attrs.frozen(kw_only=True)
+class TightBudget:
+    """What happens when a worst case does not fit.
+
+    Attributes:
+        on_tight_budget: "shrink" lowers the output cap, "refuse" never does, and "auto" does if
+            the caller named no cap.
+        min_output_tokens: A cap is not lowered below this.
+        wait_s: How long to wait for other requests to settle, in seconds.
+    """
+
+    on_tight_budget: Literal["auto", "shrink", "refuse"] = "auto"
+    min_output_tokens: int = 256
+    wait_s: float = 60.0
+
+
+@attrs.frozen(kw_only=True)
+class Hold:
+    """A reservation that was granted.
+
+    Attributes:
+        reservation: The reservation.
+        output_tokens: The output cap that it covers.
+        capped_by: The budget that lowered the cap, if one did.
+    """
+
+    reservation: Reservation
+    output_tokens: int
+    capped_by: str | None = None
+
+
+async def reserve_worst_case(
+    ledger: Ledger,
+    reservation: Reservation,
+    price: Price,
+    *,
+    input_tokens: int,
+    output_tokens: int,
+    cap_named: bool,
+    tight: TightBudget,
+) -> Hold:
+    """Reserve what a request can cost at most.
+
+    While others hold what is needed, wait for them to settle; then lower the output cap to what
+    fits, if that is allowed; otherwise refuse.
+
+    Args:
+        ledger: Where the budgets are kept.
+        reservation: The reservation, at the worst cost of the cap asked for.
+        price: What the model costs.
+        input_tokens: The upper bound of the input.
+        output_tokens: The output cap.
+        cap_named: Whether the caller named the cap.
+        tight: What happens when it does not fit.
+
+    Raises:
+        BudgetExceededError: It does not fit; nothing is reserved.
+    """
+    may_shrink = tight.on_tight_budget == "shrink" or (
+        tight.on_tight_budget == "auto" and not cap_named
+    )
+    floor = min(tight.min_output_tokens, output_tokens)
+    give_up_at: float | None = None
+    cap, capped_by = output_tokens, None
+    while True:
+        short = await ledger.reserve(reservation)
+        if short is None:
+            return Hold(reservation=reservation, output_tokens=cap, capped_by=capped_by)
+        fitting = price.fitting_output_tokens(input_tokens, short.unspent_usd)
+        if reservation.amount_usd <= short.unspent_usd:
+            now = anyio.current_time()
+            give_up_at = now + tight.wait_s if give_up_at is None else give_up_at
+            if now >= give_up_at:
+                raise _exceeded(short, reservation, fitting, waited_s=tight.wait_s)
+            with anyio.CancelScope(deadline=give_up_at):
+                await ledger.wait_for_room(reservation)
+        elif may_shrink and floor <= fitting < cap:
+            cap, capped_by = fitting, short.name
+            amount_usd = price.worst_cost(input_tokens, cap)
+            reservation = attrs.evolve(reservation, amount_usd=amount_usd)
+        else:
+            raise _exceeded(short, reservation, fitting)
+
+
+def _exceeded(
+    short: BudgetStatus, reservation: Reservation, fitting: int, waited_s: float | None = None
+) -> BudgetExceededError:
+    advice = (
+        f"waited {waited_s:g} s for other requests to settle"
+        if waited_s is not None
+        else f"an output cap of {fitting:,} tokens would fit"
+        if fitting
+        else "raise the limit, shorten the prompt, or ask a cheaper model"
+    )
+    return BudgetExceededError(
+        f"the budget {short.name!r} does not cover this request: it may cost "
+        f"{format_cost(reservation.amount_usd)}, and of {format_cost(short.limit_usd)} "
+        f"{format_cost(short.spent_usd)} is spent and {format_cost(short.reserved_usd)} reserved; "
+        f"{advice}",
+        budget=short.name,
+        limit_usd=short.limit_usd,
+        spent_usd=short.spent_usd,
+        reserved_usd=short.reserved_usd,
+        asked_usd=reservation.amount_usd,
+        fitting_output_tokens=fitting,
+    )

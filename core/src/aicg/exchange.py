@@ -1,0 +1,288 @@
+"""What travels between an application, its addons and a provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+import attrs
+
+from aicg.errors import ValidationError
+from aicg.messages import Message, Part, Reasoning, ToolCall, text_of
+from aicg.money import ZERO
+from aicg.usage import Usage
+
+if TYPE_CHECKING:
+    from aicg.clock import Clock
+    from aicg.logs import Logger
+    from aicg.session import LLMSession
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+NO_USAGE = Usage()
+
+
+@attrs.frozen(kw_only=True)
+class Tool:
+    """A function that a model may ask to have called.
+
+    Attributes:
+        name: What the model calls it.
+        description: What it does, and when it is of use.
+        parameters: The JSON schema of its arguments, an object.
+        function: What runs it, if the application wants it run.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = attrs.field(
+        factory=lambda: {"type": "object", "properties": {}}
+    )
+    function: Callable[..., Any] | None = None
+
+
+class RequestOptions(TypedDict, total=False):
+    """What `chat`, `stream` and `batch_generate` take by keyword: fields of `Request`."""
+
+    model: str
+    system: str | None
+    tools: tuple[Tool, ...]
+    tool_choice: str
+    output_schema: type[Any] | Mapping[str, Any] | None
+    max_output_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    stop: tuple[str, ...]
+    seed: int | None
+    reasoning_effort: ReasoningEffort | None
+    metadata: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    include_raw: bool
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One question to one model; a change is a new request (`attrs.evolve`).
+
+    Attributes:
+        model: The full name, `provider:model`.
+        messages: The conversation so far, the question last.
+        system: Instructions that stand above the conversation.
+        tools: What the model may ask to have called.
+        tool_choice: "auto", "none", "required", or the name of the one tool to call.
+        output_schema: The form of the answer: a JSON schema, or a class that describes it.
+        max_output_tokens: The output cap; the kernel writes one into every request it sends.
+        temperature: How freely the model picks its words.
+        top_p: The share of likely words that it picks from.
+        stop: Texts at which the answer ends.
+        seed: Asks for the same answer again, where the provider can.
+        reasoning_effort: How long the model thinks before it answers.
+        metadata: The application's own notes; they are logged and not sent.
+        extra: Fields added to the provider's own request as they are.
+        include_raw: Whether the provider's own answer is kept in `Response.raw`.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    system: str | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    output_schema: type[Any] | Mapping[str, Any] | None = None
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    metadata: Mapping[str, Any] = EMPTY
+    extra: Mapping[str, Any] = EMPTY
+    include_raw: bool = False
+
+    @property
+    def provider_name(self) -> str:
+        """The half of `model` before the colon."""
+        return self.model.partition(":")[0]
+
+    @property
+    def model_name(self) -> str:
+        """The half of `model` after the colon, which is what the provider is sent."""
+        return self.model.partition(":")[2]
+
+
+Prompt: TypeAlias = str | Message | Sequence[Message] | Request
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """A model's answer.
+
+    A provider fills the fields down to `raw`; the kernel fills the others.
+
+    Attributes:
+        parts: What was answered, in order.
+        finish_reason: Why the answer ends.
+        model: The model that answered, by the provider's name for it.
+        usage: The tokens used.
+        response_id: The provider's id of the answer.
+        headers: The answer's HTTP headers, names in lower case.
+        raw: The provider's own answer, if the request asked for it.
+        parsed: The answer in the form of `Request.output_schema`.
+        provider: The name of the provider that answered.
+        request_id: The kernel's id of the request.
+        cost_usd: What the request cost, all of its attempts together; None without a price.
+        latency_s: The time from the request to the whole answer, in seconds.
+        origin: "provider", or who answered in its place: "cache", "dry-run".
+        attempts: How often the request was tried.
+        capped_by: The budget that lowered the output cap, if one did.
+    """
+
+    parts: tuple[Part, ...] = ()
+    finish_reason: FinishReason = "stop"
+    model: str = ""
+    usage: Usage = NO_USAGE
+    response_id: str | None = None
+    headers: Mapping[str, str] = EMPTY
+    raw: Mapping[str, Any] | None = None
+    parsed: Any = None
+    provider: str = ""
+    request_id: str = ""
+    cost_usd: Decimal | None = ZERO
+    latency_s: float = 0.0
+    origin: str = "provider"
+    attempts: int = 1
+    capped_by: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return text_of(self.parts)
+
+    @property
+    def reasoning(self) -> str:
+        """The model's thoughts, as far as the provider shows them."""
+        return "".join([part.text for part in self.parts if isinstance(part, Reasoning)])
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The tools that the model wants called."""
+        return tuple([part for part in self.parts if isinstance(part, ToolCall)])
+
+    @property
+    def message(self) -> Message:
+        """The answer as a turn of the conversation."""
+        return Message("assistant", self.parts)
+
+
+@attrs.frozen(kw_only=True)
+class Chunk:
+    """A piece of a streamed answer.
+
+    Attributes:
+        text: New text.
+        reasoning: New thoughts.
+        usage: All tokens used so far, where the provider tells on the way.
+        response: The whole answer; the last chunk of every stream has it, and no other.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    usage: Usage | None = None
+    response: Response | None = None
+
+
+@attrs.frozen
+class Retry:
+    """What `aicg_on_error` returns to have the request tried again.
+
+    Attributes:
+        request: What to send instead, such as to another model; None sends the same again.
+        after_s: How long to wait first, in seconds.
+    """
+
+    request: Request | None = None
+    after_s: float = 0.0
+
+
+@attrs.define(eq=False, kw_only=True)
+class RequestContext:
+    """What addons know of a request beside the request itself.
+
+    Attributes:
+        session: The session that the request belongs to.
+        request_id: The kernel's id of the request; the same through all attempts.
+        original: What this attempt started from, before any addon changed it: the caller's
+            request, or the one that the last `Retry` named.
+        request: What this attempt sends, as the addons so far have changed it.
+        attempt: 1 for the first.
+        streaming: Whether the caller reads the answer piece by piece.
+        delivered: Whether a piece of the answer was already handed to the caller.
+        response: The answer that a post-request addon refused, while errors are handled.
+        deadline: The moment, on `clock.monotonic()`, past which no new attempt begins.
+        metadata: The request's notes.
+        log: Writes records that carry the request's id.
+        clock: Tells the time.
+    """
+
+    session: LLMSession
+    request_id: str
+    original: Request
+    request: Request
+    log: Logger
+    clock: Clock
+    attempt: int = 1
+    streaming: bool = False
+    delivered: bool = False
+    response: Response | None = None
+    deadline: float | None = None
+    plugin: str = attrs.field(default="", init=False, repr=False)
+    _states: dict[str, dict[str, Any]] | None = attrs.field(default=None, init=False, repr=False)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The request's notes."""
+        return self.request.metadata
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A dict of the asking plugin's own, kept for this request through all its hooks."""
+        if self._states is None:
+            self._states = {}
+        return self._states.setdefault(self.plugin, {})
+
+
+def split_model_name(name: str) -> tuple[str, str]:
+    """Return the provider and the model of `provider:model`.
+
+    Raises:
+        ValidationError: The name does not have both halves.
+    """
+    provider, _, model = name.partition(":")
+    if not provider or not model:
+        raise ValidationError(
+            f"a model is named provider:model, such as openai:gpt-5.4-mini: got {name!r}"
+        )
+    return provider, model
+
+
+def messages_of(prompt: str | Message | Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages that a prompt stands for.
+
+    Raises:
+        ValidationError: The prompt is empty, or not a prompt.
+    """
+    if isinstance(prompt, str):
+        if not prompt.strip():
+            raise ValidationError("the prompt is empty; write what the model should do")
+        return (Message("user", prompt),)
+    messages = (prompt,) if isinstance(prompt, Message) else tuple(prompt)
+    if not messages or not any(message.parts for message in messages):
+        raise ValidationError("the conversation is empty; it needs at least one message")
+    for message in messages:
+        if not isinstance(message, Message):
+            raise ValidationError(
+                f"a prompt is text, a Message, a sequence of Message, or a Request: got {message!r}"
+            )
+    return messages

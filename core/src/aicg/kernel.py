@@ -1,0 +1,382 @@
+"""`Kernel`: config, plugins, providers and ledger in one place. What an application holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import attrs
+
+from aicg.budget import AlertManager, Budget, MemoryLedger
+from aicg.clock import SystemClock
+from aicg.config import Config
+from aicg.errors import ConfigurationError
+from aicg.exchange import split_model_name
+from aicg.lifecycle import Route
+from aicg.logs import LEVELS, Logger
+from aicg.models import ModelInfo
+from aicg.plugins import Candidate, PluginRegistry, discover
+from aicg.session import LLMSession, SessionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+    from decimal import Decimal
+    from pathlib import Path
+    from types import TracebackType
+
+    from aicg.budget import Alert, Ledger
+    from aicg.clock import Clock
+    from aicg.commands import Command
+    from aicg.logs import LogRecord
+    from aicg.models import Price
+    from aicg.plugins import ActHooks, PluginInfo, WatchHooks
+    from aicg.provider import BaseProvider
+    from aicg.validators import BaseValidator
+
+# Served models' names come from outside, so what is remembered of them is bounded.
+_MOST_ROUTES: Final = 1_000
+
+_stdlib_logger = logging.getLogger("aicg")
+_stdlib_logger.addHandler(logging.NullHandler())
+
+
+class Kernel:
+    """Makes sessions, and keeps what they share; used as `async with`.
+
+    Plugins are loaded when the kernel is made, providers when they are first asked for.
+
+    Args:
+        config: The configuration; what the config file and the environment say if None.
+        plugins: Plugins by name, beside the installed ones: classes, objects or modules.
+        autoload: Whether installed plugins are loaded.
+        clock: Tells the time.
+        ledger: Keeps the budgets, in place of the one that the config names.
+
+    Raises:
+        ConfigurationError: The config is wrong.
+        PluginError: A plugin that `[kernel] required` names is missing or broken.
+
+    >>> async with Kernel.from_file("aicg.toml") as kernel:  # doctest: +SKIP
+    ...     async with kernel.session("openai:gpt-5.4-mini", budgets=["team-a"]) as session: ...
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        plugins: Mapping[str, Any] | None = None,
+        autoload: bool = True,
+        clock: Clock | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.config = Config.load() if config is None else config
+        self.clock: Clock = clock or SystemClock()
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._registry = _registry(self.config, plugins or {}, autoload=autoload)
+        self._providers: dict[str, BaseProvider] = {}
+        self._routes: dict[str, Route] = {}
+        self._kinds: Mapping[str, type[BaseProvider]] = self._registry.named("providers")
+        self.ledger = ledger or self._make_ledger()
+        self.alerts = AlertManager(self.ledger.claim_alert)
+        self.portals = anyio.from_thread.BlockingPortalProvider()
+        self._watchers = self._registry.watch_hooks(frozenset())
+        self._opening = anyio.Lock()
+        self._state: Literal["new", "open", "closed"] = "new"
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+    ) -> Kernel:
+        """Return a kernel with the settings of a file and the environment.
+
+        Args:
+            path: The file; if None, `AICG_CONFIG` or the nearest aicg.toml above, if there is one.
+            environ: The environment variables; the process's own if None.
+
+        Raises:
+            ConfigurationError: The file cannot be read, or a setting is wrong.
+        """
+        environ = os.environ if environ is None else environ
+        return cls(Config.load(path, environ=environ, readers=_config_readers(path, environ)))
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Kernel:
+        """Return a kernel with the settings of the environment alone.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        return cls(Config.from_dict({}, environ=os.environ if environ is None else environ))
+
+    @classmethod
+    def from_dict(
+        cls, data: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
+    ) -> Kernel:
+        """Return a kernel with the settings of a mapping, formed as the config file.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        return cls(Config.from_dict(data, environ=environ))
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.aclose()
+
+    async def open(self) -> None:
+        """Open the ledger and declare the config's budgets; a second call does nothing.
+
+        Raises:
+            ConfigurationError: The kernel was closed.
+        """
+        async with self._opening:
+            if self._state == "closed":
+                raise ConfigurationError("the kernel is closed; make a new one")
+            if self._state == "open":
+                return
+            await self.ledger.open()
+            for name, settings in self.config.budgets.items():
+                budget = Budget(name, settings.limit_usd, settings.per, settings.alerts)
+                await self.ledger.declare(budget)
+                self.alerts.watch(name, budget.alerts, partial(self._tell, budget))
+            self._state = "open"
+
+    async def aclose(self) -> None:
+        """Close the providers, the plugins and the ledger; a second call does nothing."""
+        async with self._opening:
+            was_open, self._state = self._state == "open", "closed"
+            providers, self._providers = list(self._providers.values()), {}
+            self._routes.clear()
+            for provider in providers:
+                await provider.aclose()
+            if was_open:
+                self._watchers.close()
+                await self.ledger.aclose()
+
+    def session(
+        self,
+        model: str | None = None,
+        *,
+        budget_usd: Decimal | str | float | None = None,
+        budgets: Iterable[str] | None = None,
+        disable: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        system: str | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> LLMSession:
+        """Return a session of this kernel; the arguments are those of `LLMSession`.
+
+        Raises:
+            ConfigurationError: A setting makes no sense, or no model is named.
+            ValidationError: The model's name is not `provider:model`.
+        """
+        return LLMSession(
+            model,
+            kernel=self,
+            budget_usd=budget_usd,
+            budgets=budgets,
+            disable=disable,
+            metadata=metadata,
+            system=system,
+            **options,
+        )
+
+    def provider(self, name: str) -> BaseProvider:
+        """Return a provider, making it the first time.
+
+        Args:
+            name: A kind, such as "openai", or the name of a `[providers.NAME]`.
+
+        Raises:
+            UnknownPluginError: There is none of the name.
+            PluginError: The plugin that has it is broken.
+            ConfigurationError: Its settings are wrong.
+        """
+        provider = self._providers.get(name)
+        if provider is None:
+            section = self.config.providers.get(name)
+            kind = name if section is None or section.kind is None else section.kind
+            if kind not in self._kinds:
+                raise self._registry.missing("provider", kind, self.providers())
+            made = self._kinds[kind]
+            settings = (
+                made.settings_type() if section is None else section.structure(made.settings_type)
+            )
+            provider = self._providers[name] = made(name, settings)
+        return provider
+
+    def providers(self) -> tuple[str, ...]:
+        """Return the names of the providers that there are, by name."""
+        return tuple(sorted({*self._kinds, *self.config.providers}))
+
+    async def models(self, provider: str | None = None) -> tuple[ModelInfo, ...]:
+        """Return the models that a provider offers, or all of them do, asking them.
+
+        Raises:
+            ProviderError: A provider cannot be reached, or refuses.
+            UnknownPluginError: There is no such provider.
+        """
+        names = self.providers() if provider is None else (provider,)
+        listed = [info for name in names for info in await self.provider(name).list_models()]
+        return tuple(self.model_info(info.name) for info in listed)
+
+    def model_info(self, name: str) -> ModelInfo:
+        """Return what is known of `provider:model`: by the config, its provider, and plugins.
+
+        Raises:
+            ValidationError: The name is not `provider:model`.
+            UnknownPluginError: There is no such provider.
+        """
+        provider_name, model = split_model_name(name)
+        provider = self.provider(provider_name)
+        known = ModelInfo(provider=provider_name, model=model)
+        configured = self.config.models.get(name)
+        for source in (
+            configured,
+            provider.get_model_info(model),
+            self._registry.model_info(provider.vendor, model),
+        ):
+            known = _filled(known, source)
+        return known
+
+    def plugins(self) -> tuple[PluginInfo, ...]:
+        """Return what is known of every installed plugin, by name."""
+        return self._registry.infos()
+
+    def commands(self) -> Mapping[str, Command]:
+        """Return the commands that plugins add to the command line, by name."""
+        return self._registry.named("commands")
+
+    def validators(self) -> Mapping[str, BaseValidator]:
+        """Return the validators that plugins offer, by name."""
+        return self._registry.named("validators")
+
+    # What follows is for the kernel's own rooms.
+
+    def route(self, model: str) -> Route:
+        """Return who answers for `provider:model`, and what is known of it.
+
+        Raises:
+            UnknownPluginError: There is no such provider.
+            ConfigurationError: The provider does not run on this event loop.
+        """
+        route = self._routes.get(model)
+        if route is None:
+            info = self.model_info(model)
+            provider = self.provider(info.provider)
+            backend = _running_backend()
+            if backend not in provider.backends:
+                raise ConfigurationError(
+                    f"the provider {provider.name!r} does not run on {backend}; "
+                    f"it runs on {', '.join(sorted(provider.backends))}"
+                )
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes[model] = Route(provider, info)
+        return route
+
+    def price_of(self, route: Route, served_model: str) -> Price | None:
+        """Return the price of the model that answered.
+
+        A price that the config gives the model asked for wins.
+        """
+        asked = route.info
+        if served_model in {"", asked.model}:
+            return asked.price
+        configured = self.config.models.get(asked.name)
+        if configured is not None and configured.price is not None:
+            return asked.price
+        return self.route(f"{asked.provider}:{served_model}").info.price or asked.price
+
+    def act_hooks(self, disabled: AbstractSet[str], addons: tuple[str, ...]) -> ActHooks:
+        """Compile the hooks that take part in a session's requests."""
+        return self._registry.act_hooks(disabled, addons)
+
+    def watch_hooks(self, disabled: AbstractSet[str]) -> WatchHooks:
+        """Gather the hooks that look on."""
+        return self._registry.watch_hooks(disabled)
+
+    def logger(self, session_id: str, watchers: WatchHooks) -> Logger:
+        """Return a session's logger."""
+
+        def emit(record: LogRecord) -> None:
+            watchers.log(record)
+            level = LEVELS[record.level]
+            if _stdlib_logger.isEnabledFor(level):
+                facts = " ".join(f"{name}={value}" for name, value in record.fields.items())
+                _stdlib_logger.log(level, "%s %s", record.message, facts)
+
+        level = self.config.logging.level
+        return Logger(emit, self.clock.time, level=level, session_id=session_id)
+
+    def _tell(self, budget: Budget, alert: Alert) -> None:
+        self._watchers.alert(alert, budget)
+
+    def _make_ledger(self) -> Ledger:
+        url = self.config.kernel.ledger
+        scheme = url.partition(":")[0]
+        if scheme == "memory":
+            return MemoryLedger(self.clock)
+        makers = self._registry.named("ledgers")
+        if scheme not in makers:
+            raise self._registry.missing("ledger", scheme, ("memory", *makers))
+        ledger: Ledger = makers[scheme](url)
+        return ledger
+
+
+def _registry(config: Config, plugins: Mapping[str, Any], *, autoload: bool) -> PluginRegistry:
+    given = [
+        Candidate(name=name, load=partial(_itself, plugin)) for name, plugin in plugins.items()
+    ]
+    return PluginRegistry(
+        [*(discover() if autoload else ()), *given],
+        sections=config.plugins,
+        disabled=frozenset(config.kernel.disable),
+        required=config.kernel.required,
+    )
+
+
+def _itself(plugin: Any) -> Any:
+    return plugin
+
+
+def _config_readers(path: str | Path | None, environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the plugins' readers of config files, asking only where TOML is not what it is."""
+    named = path or environ.get("AICG_CONFIG")
+    if named is None or str(named).endswith(".toml"):
+        return {}
+    return _registry(Config.from_dict({}, environ=environ), {}, autoload=True).named(
+        "config_formats"
+    )
+
+
+def _filled(known: ModelInfo, source: Any) -> ModelInfo:
+    """Return what is known, with its gaps filled from another source."""
+    if source is None:
+        return known
+    names = ("price", "context_window", "max_output_tokens", "capabilities", "description")
+    gaps = {
+        name: getattr(source, name, None) for name in names if getattr(known, name) in (None, "")
+    }
+    return attrs.evolve(known, **{name: value for name, value in gaps.items() if value is not None})
+
+
+def _running_backend() -> str:
+    module = type(anyio.lowlevel.current_token().native_token).__module__
+    return "trio" if module.partition(".")[0] == "trio" else "asyncio"

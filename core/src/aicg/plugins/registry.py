@@ -1,0 +1,269 @@
+"""The plugins of one kernel: loaded, checked, registered, or put in quarantine."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import attrs
+import pluggy
+
+from aicg import hookspecs
+from aicg.errors import ConfigurationError, PluginError, UnknownPluginError
+from aicg.hookspecs import ACT_HOOKS, PROJECT, WATCH_HOOKS
+from aicg.plugins.dispatch import ActHooks, WatchHooks
+
+if TYPE_CHECKING:
+    from aicg.config import Section
+    from aicg.models import ModelInfo
+    from aicg.plugins.discovery import Candidate
+
+HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
+
+
+class PluginWarning(UserWarning):
+    """Warned of when a plugin is left out because it is broken; everything else goes on."""
+
+
+@attrs.frozen(kw_only=True)
+class PluginInfo:
+    """What is known of an installed plugin.
+
+    Attributes:
+        name: What the config calls it.
+        distribution: The distribution that announces it.
+        version: That distribution's version.
+        status: "active", "disabled" by the user, or "broken" and left out.
+        error: Why it is broken.
+        hooks: The hooks that it implements.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    status: Literal["active", "disabled", "broken"]
+    error: str | None = None
+    hooks: tuple[str, ...] = ()
+
+
+class PluginRegistry:
+    """Loads plugins one by one, so that a broken one takes nothing down but itself."""
+
+    def __init__(
+        self,
+        candidates: Iterable[Candidate],
+        *,
+        sections: Mapping[str, Section],
+        disabled: AbstractSet[str] = frozenset(),
+        required: Iterable[str] = (),
+    ) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._infos: dict[str, PluginInfo] = {}
+        self._faults: dict[str, PluginError] = {}
+        self._named: dict[str, dict[str, Any]] = {}
+        for candidate in candidates:
+            self._add(candidate, sections.get(candidate.name), disabled)
+        self._check_required(required)
+
+    def infos(self) -> tuple[PluginInfo, ...]:
+        """Return every plugin that was found, by name."""
+        return tuple(sorted(self._infos.values(), key=lambda info: (info.name, info.distribution)))
+
+    def act_hooks(self, disabled: AbstractSet[str], addons: tuple[str, ...]) -> ActHooks:
+        """Compile the hooks that take part in a session's requests."""
+        return ActHooks.compile(self._manager.hook, disabled=disabled, addons=addons)
+
+    def watch_hooks(self, disabled: AbstractSet[str]) -> WatchHooks:
+        """Gather the hooks that look on."""
+        return WatchHooks(self._manager.hook, disabled=disabled)
+
+    def named(self, hook: str) -> Mapping[str, Any]:
+        """Return what plugins announce by name through a register hook, such as "providers".
+
+        A name that two plugins claim stays with the plugin of that name; where neither is, the one
+        whose name sorts first keeps it. Who loses is put in quarantine.
+        """
+        if hook not in self._named:
+            owners: dict[str, str] = {}
+            found: dict[str, Any] = {}
+            for impl in self._implementations(f"{PROJECT}_{hook}"):
+                for name, value in self._records(impl).items():
+                    if name in owners and impl.plugin_name != name:
+                        self._quarantine_claim(impl.plugin_name, hook, name, owners[name])
+                        continue
+                    if name in owners:
+                        self._quarantine_claim(owners[name], hook, name, impl.plugin_name)
+                    owners[name] = impl.plugin_name
+                    found[name] = value
+            self._named[hook] = found
+        return self._named[hook]
+
+    def model_info(self, provider: str, model: str) -> ModelInfo | None:
+        """Return the first plugin's knowledge of a model."""
+        for impl in self._implementations("aicg_model_info"):
+            info: ModelInfo | None = self._ask(impl, provider=provider, model=model)
+            if info is not None:
+                return info
+        return None
+
+    def missing(self, kind: str, name: str, known: Iterable[str]) -> PluginError:
+        """Return the error for something that no working plugin provides."""
+        if name in self._faults:
+            fault = self._faults[name]
+            error = PluginError(
+                f"the {kind} {name!r} cannot be used: {fault}",
+                plugin=name,
+                distribution=fault.distribution,
+            )
+            error.__cause__ = fault
+            return error
+        if any(info.name == name and info.status == "disabled" for info in self._infos.values()):
+            return UnknownPluginError(f"the {kind} {name!r} is disabled", plugin=name)
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"try: pip install {PROJECT}-{name}"
+        return UnknownPluginError(
+            f"there is no {kind} {name!r}; {hint} (known: {', '.join(names) or 'none'})",
+            plugin=name,
+        )
+
+    def _add(
+        self, candidate: Candidate, section: Section | None, disabled: AbstractSet[str]
+    ) -> None:
+        name = candidate.name
+        info = PluginInfo(
+            name=name,
+            distribution=candidate.distribution,
+            version=candidate.version,
+            status="active",
+        )
+        if candidate.fault:
+            self._quarantine(info, PluginError(candidate.fault, plugin=name))
+            return
+        if name in disabled or (section is not None and not section.enabled):
+            self._infos[name] = attrs.evolve(info, status="disabled")
+            return
+        try:
+            plugin = _made(candidate.load(), section)
+            hooks = _checked_hooks(plugin)
+            self._manager.register(plugin, name)
+        except ConfigurationError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - others go on
+            self._quarantine(info, error)
+        else:
+            self._infos[name] = attrs.evolve(info, hooks=hooks)
+
+    def _quarantine(self, info: PluginInfo, error: BaseException) -> None:
+        cause = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        # A second claimant of a name does not hide the plugin that keeps it.
+        key = info.name if info.name not in self._infos else f"{info.name} ({info.distribution})"
+        fault = PluginError(cause, plugin=info.name, distribution=info.distribution or None)
+        fault.__cause__ = error
+        self._faults[key] = fault
+        self._infos[key] = attrs.evolve(info, status="broken", error=cause, hooks=())
+        if self._manager.has_plugin(info.name) and key == info.name:
+            self._manager.unregister(name=info.name)
+        origin = f" of {info.distribution} {info.version}".rstrip() if info.distribution else ""
+        warnings.warn(
+            f"the plugin {info.name!r}{origin} is left out: {cause}", PluginWarning, stacklevel=2
+        )
+
+    def _quarantine_claim(self, loser: str, hook: str, name: str, owner: str) -> None:
+        info = self._infos.pop(loser, None)
+        if info is None or info.status != "active":
+            return
+        kept = self._infos.get(owner, info)
+        self._quarantine(
+            info,
+            PluginError(
+                f"{_origin(info)} and {_origin(kept)} both offer {name!r} ({hook}), and "
+                f"{_origin(kept)} keeps it; disable or uninstall one",
+                plugin=loser,
+            ),
+        )
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
+        return sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name)
+
+    def _records(self, impl: pluggy.HookImpl) -> dict[str, Any]:
+        records = self._ask(impl)
+        if records is None:
+            return {}
+        if isinstance(records, Mapping):
+            return dict(records)
+        return {record.name: record for record in records}
+
+    def _ask(self, impl: pluggy.HookImpl, **values: Any) -> Any:
+        try:
+            return impl.function(*[values[name] for name in impl.argnames])
+        except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide what others know
+            self._quarantine(self._infos.pop(impl.plugin_name), error)
+            return None
+
+    def _check_required(self, required: Iterable[str]) -> None:
+        for name in required:
+            info = self._infos.get(name)
+            if info is not None and info.status == "active":
+                continue
+            cause = self._faults.get(name)
+            state = info.status if info else "not installed"
+            raise PluginError(
+                f"[kernel] required names the plugin {name!r}, which is {state}"
+                + (f": {cause}" if cause else ""),
+                plugin=name,
+            ) from cause
+
+
+def _origin(info: PluginInfo) -> str:
+    return info.distribution or f"the plugin {info.name!r}"
+
+
+def _made(target: Any, section: Section | None) -> Any:
+    if not isinstance(target, type):
+        return target
+    make: Callable[..., Any] = target
+    settings_type = getattr(target, "settings_type", None)
+    if settings_type is None:
+        return make()
+    return make(settings_type() if section is None else section.structure(settings_type))
+
+
+def _checked_hooks(plugin: Any) -> tuple[str, ...]:
+    """Return the hooks of a plugin, refusing what pluggy lets pass."""
+    names = []
+    for name, function in _hook_functions(plugin):
+        marks = getattr(function, f"{PROJECT}_impl", None)
+        if name not in HOOKS:
+            close = difflib.get_close_matches(name, HOOKS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(HOOKS))}"
+            raise PluginError(f"{name} is not a hook; {hint}")
+        if marks is None:
+            raise PluginError(f"{name} is not marked with @aicg.hookimpl")
+        if marks.get("wrapper") or marks.get("hookwrapper"):
+            raise PluginError(f"{name} is a wrapper, and aicg's hooks take none")
+        if inspect.iscoroutinefunction(function) and name not in ACT_HOOKS:
+            family = "watches" if name in WATCH_HOOKS else "registers"
+            raise PluginError(f"{name} {family} and must be a plain function, not async")
+        names.append(name)
+    return tuple(names)
+
+
+def _hook_functions(plugin: Any) -> list[tuple[str, Callable[..., Any]]]:
+    # Looked up on the class: a property of the instance must not be run.
+    holder = plugin if isinstance(plugin, ModuleType) else type(plugin)
+    found: list[tuple[str, Callable[..., Any]]] = []
+    for name in sorted(dir(holder)):
+        if name.startswith(f"{PROJECT}_"):
+            value = inspect.getattr_static(holder, name)
+            function = getattr(value, "__func__", value)
+            if inspect.isroutine(function):
+                found.append((name, function))
+    return found

@@ -1,0 +1,136 @@
+"""The contract of a provider: one attempt at a request, and an upper bound of its input."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from aicg.exchange import Chunk
+from aicg.messages import Document, Image, Message, Part, Reasoning, Text, ToolCall, ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aicg.exchange import Request, Response
+    from aicg.models import ModelInfo
+
+
+@attrs.frozen
+class InputEstimate:
+    """How many tokens a request's input has.
+
+    Attributes:
+        likely: The best guess.
+        upper: A count that the provider never bills more than.
+    """
+
+    likely: int
+    upper: int
+
+
+@attrs.frozen
+class NoSettings:
+    """The settings of a plugin that has none."""
+
+
+class BaseProvider(ABC):
+    """Sends requests to one vendor, server or model. Announced by `aicg_providers`.
+
+    One instance serves a kernel: it is made when first asked for, used by many tasks at once, and
+    closed with the kernel. Making it opens no connection and imports no SDK. It makes one attempt
+    a call and never retries; it raises `ProviderError` and its subclasses and no other error.
+
+    Attributes:
+        settings_type: The attrs class of `[providers.NAME]`.
+        backends: The event loops it runs on.
+        name: The instance's name, the half of a model's name before the colon.
+        vendor: The name under which prices and limits of its models are looked up.
+    """
+
+    settings_type: ClassVar[type[Any]] = NoSettings
+    backends: ClassVar[frozenset[str]] = frozenset({"asyncio", "trio"})
+
+    def __init__(self, name: str, settings: Any) -> None:
+        self.name = name
+        self.vendor = name
+        self.settings = settings
+
+    @abstractmethod
+    async def chat(self, request: Request) -> Response:
+        """Return the answer to the request, from one attempt.
+
+        Raises:
+            ProviderError: There is no answer; `outcome` says whether the attempt may be billed.
+        """
+
+    async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
+        """Yield the answer in pieces; the last chunk, and no other, has the whole `response`.
+
+        A provider without streams of its own hands on the answer of `chat` in one piece.
+
+        Raises:
+            ProviderError: As `chat`; `usage` tells what is known of a stream that broke.
+        """
+        response = await self.chat(request)
+        yield Chunk(text=response.text, reasoning=response.reasoning)
+        yield Chunk(response=response)
+
+    def estimate_input(self, request: Request) -> InputEstimate:
+        """Return how many tokens the request's input has, likely and at most.
+
+        The bound here is one token a UTF-8 byte, which no tokenizer passes that falls back to
+        bytes, and 16 tokens a message for its frame. It is for text: a provider that takes images
+        or documents adds what its vendor bills for them.
+        """
+        size = len((request.system or "").encode())
+        size += sum(_size(part) for message in request.messages for part in message.parts)
+        for tool in request.tools:
+            size += len(f"{tool.name}{tool.description}{tool.parameters}".encode())
+        upper = size + self._frame_tokens(request.messages)
+        return InputEstimate(likely=upper // 4 + 1, upper=upper)
+
+    def get_model_info(self, model: str) -> ModelInfo | None:  # noqa: ARG002 - for subclasses
+        """Return what the provider itself knows of a model, with no network.
+
+        What is None here is filled in by the plugins that know `vendor`.
+        """
+        return None
+
+    async def list_models(self) -> tuple[ModelInfo, ...]:
+        """Return the models that the provider offers, asking it where it can be asked.
+
+        Raises:
+            ProviderError: It cannot be reached, or refuses.
+        """
+        return ()
+
+    async def validate_connection(self) -> None:
+        """Return if the provider answers and takes the key; costs nothing.
+
+        Raises:
+            ProviderError: It cannot be reached, or refuses.
+        """
+        await self.list_models()
+
+    async def aclose(self) -> None:  # noqa: B027 - many have nothing to close
+        """Close what is open; called once, when the kernel closes."""
+
+    @staticmethod
+    def _frame_tokens(messages: tuple[Message, ...]) -> int:
+        return 16 * (len(messages) + 2)
+
+
+def _size(part: Part) -> int:
+    match part:
+        case Text():
+            return len(part.text.encode())
+        case Reasoning():
+            return len(f"{part.text}{part.signature or ''}{part.opaque or ''}".encode())
+        case ToolCall():
+            return len(f"{part.id}{part.name}{part.arguments}".encode()) + 16
+        case ToolResult():
+            return len(f"{part.call_id}{part.content}".encode()) + 16
+        case Image() | Document():
+            return len(part.data or part.url or "")

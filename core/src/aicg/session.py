@@ -1,0 +1,413 @@
+"""`LLMSession`: what an application talks to a model through."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
+
+import anyio
+import attrs
+
+from aicg.batch import Batch
+from aicg.books import Books
+from aicg.budget import Budget, BudgetStatus, Estimate, TightBudget, estimate
+from aicg.conversation import Conversation
+from aicg.errors import ConfigurationError
+from aicg.exchange import (
+    Chunk,
+    Prompt,
+    Request,
+    RequestContext,
+    RequestOptions,
+    Response,
+    messages_of,
+    split_model_name,
+)
+from aicg.export import export_session, restore_session
+from aicg.lifecycle import run_request
+from aicg.money import EXACT, ZERO
+from aicg.stream import ResponseStream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from decimal import Decimal
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+
+    from aicg.budget.alerts import AlertCallback
+    from aicg.config import SessionSettings
+    from aicg.kernel import Kernel
+    from aicg.logs import Logger
+    from aicg.models import ModelInfo
+    from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
+    from aicg.plugins import ActHooks
+
+
+class SessionOptions(TypedDict, total=False):
+    """What `LLMSession` takes by keyword beside its own: fields of the config's `[session]`."""
+
+    max_output_tokens: int
+    min_output_tokens: int
+    on_tight_budget: Literal["auto", "shrink", "refuse"]
+    unknown_outcome: Literal["charge", "release"]
+    max_attempts: int
+    timeout_s: float | None
+    deadline_s: float | None
+    budget_wait_s: float
+    addons: tuple[str, ...]
+
+
+class LLMSession:
+    """Requests that share a model, budgets, addons and books; used as `async with`.
+
+    Many tasks may use a session at once.
+
+    Args:
+        model: `provider:model`; the config's `[session] model` if None.
+        kernel: The kernel to belong to; None makes one from the config, closed with the session.
+        budget_usd: A budget of the session's own, in dollars.
+        budgets: The names of other budgets it draws on; the config's `[session] budgets` if None.
+        disable: Plugins that take no part.
+        metadata: Notes for the books, given to every request.
+        system: Instructions that stand above every request without its own.
+        **options: Settings that hold for this session in place of the config's.
+
+    Raises:
+        ConfigurationError: A setting makes no sense, or no model is named.
+        ValidationError: The model's name is not `provider:model`.
+
+    >>> async with LLMSession("sim:tutor", budget_usd="0.50") as session:  # doctest: +SKIP
+    ...     answer = await session.chat("Explain recursion to a twelve-year-old.")
+    """
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        kernel: Kernel | None = None,
+        budget_usd: Decimal | str | float | None = None,
+        budgets: Iterable[str] | None = None,
+        disable: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        system: str | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> None:
+        self.id = os.urandom(8).hex()
+        self._owns_kernel = kernel is None
+        self.kernel: Kernel = _default_kernel() if kernel is None else kernel
+        self.settings = _settings(self.kernel.config.session, options)
+        self.model = _model_name(model or self.settings.model)
+        self.system = system
+        self.metadata = dict(metadata or {})
+        self.own_budget = None if budget_usd is None else Budget(f"session-{self.id}", budget_usd)
+        named = tuple(self.settings.budgets if budgets is None else budgets)
+        self.budget_names = named + ((self.own_budget.name,) if self.own_budget else ())
+        self.books = Books(self.budget_names)
+        self.tight_budget = TightBudget(
+            on_tight_budget=self.settings.on_tight_budget,
+            min_output_tokens=self.settings.min_output_tokens,
+            wait_s=self.settings.budget_wait_s,
+        )
+        self._disabled = frozenset(disable)
+        self._own_spent_usd = ZERO
+        self._declared = False
+        self._requests = 0
+        self._tasks: TaskGroup | None = None
+        self.hooks: ActHooks
+        self.log: Logger
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None:
+            raise ConfigurationError("the session is open already; make one for each `async with`")
+        if self._owns_kernel:
+            await self.kernel.open()
+        try:
+            await self._begin()
+        except BaseException:
+            if self._owns_kernel:
+                with anyio.CancelScope(shield=True):
+                    await self.kernel.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        tasks, self._tasks = self._running(), None
+        try:
+            # What the body raised goes on by itself, not wrapped in the task group's exception.
+            tasks.cancel_scope.cancel()
+            await tasks.__aexit__(None, None, None)
+            await self.hooks.end(self)
+        finally:
+            if self._owns_kernel:
+                with anyio.CancelScope(shield=True):
+                    await self.kernel.aclose()
+
+    async def chat(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Response:
+        """Return the answer to a prompt.
+
+        Args:
+            prompt: Text, a message, a conversation that ends with the question, or a `Request`.
+            **options: Fields of `Request`.
+
+        Raises:
+            ValidationError: The prompt is empty.
+            BudgetExceededError: The worst case does not fit a budget; nothing was sent.
+            UnknownPriceError: A budget applies, and the model's price is not known.
+            ProviderError: The provider did not answer, and no addon had another way.
+            ResponseValidationError: The answer is not of the form asked for.
+        """
+        self._running()
+        request = self.new_request(prompt, options)
+        last: Chunk | None = None
+        async for chunk in run_request(self, request, streaming=False):
+            last = chunk
+        assert last is not None and last.response is not None  # noqa: S101, PT018 - run_request's word
+        return last.response
+
+    def stream(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> ResponseStream:
+        """Return the answer to a prompt as a stream, to be used as `async with`.
+
+        Raises:
+            ValidationError: The prompt is empty. Other errors come as from `chat`, on reading.
+        """
+        return self.stream_request(self.new_request(prompt, options))
+
+    def conversation(self, *, system: str | None = None) -> Conversation:
+        """Return a conversation, which keeps what was said and sends it along."""
+        return Conversation(self, system=system)
+
+    def batch_generate(
+        self,
+        items: Iterable[Prompt] | AsyncIterable[Prompt],
+        *,
+        concurrency: int = 32,
+        on_error: Literal["collect", "raise"] = "collect",
+        **options: Unpack[RequestOptions],
+    ) -> Batch:
+        """Return the answers to many prompts, as they come, as an async iterator.
+
+        Only what is in flight is held, so `items` may be of any length.
+
+        Args:
+            items: The prompts; an iterable or an async iterable.
+            concurrency: How many requests are under way at once.
+            on_error: "collect" hands errors on as items; "raise" stops at the first.
+            **options: Fields of `Request`, the same for all.
+
+        Raises:
+            ValidationError: `concurrency` is not at least 1.
+        """
+        return Batch(self, items, concurrency=concurrency, on_error=on_error, options=options)
+
+    def estimate(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Estimate:
+        """Return what a request may use and cost; nothing is sent.
+
+        Raises:
+            ValidationError: The prompt is empty.
+            UnknownPluginError: There is no such provider.
+        """
+        request = self.new_request(prompt, options)
+        route = self.kernel.route(request.model)
+        return estimate(
+            route.provider.estimate_input(request),
+            route.info.price,
+            cap=self.output_cap(request, route.info),
+            mean_output_tokens=self.tokens.mean_output(request.model),
+        )
+
+    def set_alert(self, threshold: float, callback: AlertCallback) -> None:
+        """Call back once when a budget of the session has spent this share of its limit.
+
+        Args:
+            threshold: Such as 0.8.
+            callback: Called with an `Alert`; it must not block. What it raises is reported once.
+
+        Raises:
+            ConfigurationError: The threshold is not above 0 and at most 1.
+        """
+        self.books.set_alert(threshold, callback)
+
+    @property
+    def tokens(self) -> TokenMonitor:
+        """The tokens used, in all and by model."""
+        return self.books.tokens
+
+    @property
+    def costs(self) -> CostTracker:
+        """What was spent, in all and by model, and what more would cost."""
+        return self.books.costs
+
+    @property
+    def metrics(self) -> SessionMetrics:
+        """How many requests there were, how long they took, and what went wrong."""
+        return self.books.metrics
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What the session has cost so far; `costs.unpriced_requests` counts what is not in it."""
+        return self.costs.total_usd
+
+    @property
+    def tokens_used(self) -> int:
+        """All tokens of all answers so far."""
+        return self.tokens.total_tokens
+
+    @property
+    def request_count(self) -> int:
+        """How many requests have ended, well or not."""
+        return self.metrics.request_count
+
+    @property
+    def budget_remaining(self) -> Decimal | None:
+        """The least that is left of the session's budgets, in dollars; None without one."""
+        return min((status.left_usd for status in self.budget_status()), default=None)
+
+    def budget_status(self) -> tuple[BudgetStatus, ...]:
+        """Return how the session's budgets stand, as far as this process knows."""
+        self._running()
+        return self.kernel.ledger.snapshot(self.budget_names)
+
+    def export_to_dict(self) -> dict[str, Any]:
+        """Return the session's books as plain data; money is text."""
+        return export_session(self)
+
+    def export_to_json(self, *, indent: int | None = 2) -> str:
+        """Return the session's books as JSON."""
+        return json.dumps(self.export_to_dict(), indent=indent, ensure_ascii=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, kernel: Kernel | None = None) -> LLMSession:
+        """Return a session that goes on from exported books, with what its budget has left.
+
+        Raises:
+            ValidationError: The data is not what `export_to_dict` returns.
+        """
+        return restore_session(cls, data, kernel)
+
+    # What follows is for the kernel's own rooms.
+
+    def new_request(self, prompt: Prompt, options: RequestOptions) -> Request:
+        """Return the request that a prompt stands for.
+
+        Raises:
+            ValidationError: The prompt is empty, or not a prompt.
+        """
+        if isinstance(prompt, Request):
+            request = attrs.evolve(prompt, **options) if options else prompt
+        else:
+            fields: dict[str, Any] = {"model": self.model, "system": self.system, **options}
+            request = Request(messages=messages_of(prompt), **fields)
+        if self.metadata:
+            request = attrs.evolve(request, metadata={**self.metadata, **request.metadata})
+        return request
+
+    def stream_request(
+        self, request: Request, on_response: Callable[[Response], None] | None = None
+    ) -> ResponseStream:
+        """Return the answer to a request as a stream, telling `on_response` when it is whole."""
+        self._running()
+        return ResponseStream(run_request(self, request, streaming=True), on_response)
+
+    def new_context(self, request: Request, *, streaming: bool) -> RequestContext:
+        """Return the context of a request that begins now."""
+        self._requests += 1
+        request_id = f"{self.id}-{self._requests}"
+        clock = self.kernel.clock
+        limit = self.settings.deadline_s
+        return RequestContext(
+            session=self,
+            request_id=request_id,
+            original=request,
+            request=request,
+            log=self.log.bind(request_id),
+            clock=clock,
+            streaming=streaming,
+            deadline=None if limit is None else clock.monotonic() + limit,
+        )
+
+    def output_cap(self, request: Request, info: ModelInfo) -> int:
+        """Return the request's output cap, or the session's where it has none."""
+        if request.max_output_tokens is not None:
+            return request.max_output_tokens
+        return min(self.settings.max_output_tokens, info.max_output_tokens or sys.maxsize)
+
+    @property
+    def own_spent_usd(self) -> Decimal:
+        """What the session's own budget has spent, requests under way at their worst."""
+        if self._declared and self.own_budget is not None:
+            (status,) = self.kernel.ledger.snapshot((self.own_budget.name,))
+            return EXACT.add(status.spent_usd, status.reserved_usd)
+        return self._own_spent_usd
+
+    @own_spent_usd.setter
+    def own_spent_usd(self, spent_usd: Decimal) -> None:
+        self._own_spent_usd = spent_usd
+
+    async def check_alerts(self) -> None:
+        """Tell what the budgets' spending gives cause to."""
+        if self.budget_names:
+            await self.books.check_alerts(self.kernel.ledger, self.kernel.alerts)
+
+    def running_tasks(self) -> TaskGroup:
+        """Return the task group that the session's work runs in.
+
+        Raises:
+            ConfigurationError: The session is not open.
+        """
+        return self._running()
+
+    async def _begin(self) -> None:
+        kernel = self.kernel
+        await kernel.open()
+        kernel.provider(split_model_name(self.model)[0])
+        watchers = kernel.watch_hooks(self._disabled)
+        self.books.report_to(watchers)
+        self.log = kernel.logger(self.id, watchers)
+        self.hooks = kernel.act_hooks(self._disabled, self.settings.addons)
+        if self.own_budget is not None:
+            await kernel.ledger.declare(self.own_budget, spent_usd=self._own_spent_usd)
+            self._declared = True
+        await kernel.ledger.status(self.budget_names)
+        await self.hooks.start(self)
+        self._tasks = await anyio.create_task_group().__aenter__()
+
+    def _running(self) -> TaskGroup:
+        if self._tasks is None:
+            raise ConfigurationError(
+                "the session is not open; use it as `async with aicg.LLMSession(...) as session:`"
+            )
+        return self._tasks
+
+
+def _default_kernel() -> Kernel:
+    # The kernel makes sessions and so stands above them; only here does a session make a kernel.
+    from aicg.kernel import Kernel
+
+    return Kernel.from_file()
+
+
+def _settings(base: SessionSettings, options: SessionOptions) -> SessionSettings:
+    try:
+        return attrs.evolve(base, **options)
+    except TypeError as error:
+        known = ", ".join(sorted(SessionOptions.__annotations__))
+        raise ConfigurationError(f"{error}; a session takes {known}") from error
+
+
+def _model_name(model: str | None) -> str:
+    if model is None:
+        raise ConfigurationError(
+            'no model is named: pass one, such as LLMSession("sim:tutor"), or set it in the '
+            "config: [session] model",
+            key="session.model",
+        )
+    split_model_name(model)
+    return model

@@ -1,0 +1,259 @@
+"""`SyncSession`: a session for scripts, notebooks, Django and Celery.
+
+The work runs on one event loop in one thread, the kernel's portal, whatever thread asks. So clients
+made for that loop are never used on another.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+
+from aicg.errors import ConfigurationError
+from aicg.session import LLMSession, SessionOptions
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
+    from types import TracebackType
+
+    from anyio.from_thread import BlockingPortal
+
+    from aicg.batch import BatchItem
+    from aicg.budget import BudgetStatus, Estimate
+    from aicg.budget.alerts import AlertCallback
+    from aicg.conversation import Conversation
+    from aicg.exchange import Chunk, Prompt, RequestOptions, Response
+    from aicg.kernel import Kernel
+    from aicg.logs import Logger
+    from aicg.messages import Message
+    from aicg.stream import ResponseStream
+
+
+class SyncStream:
+    """An answer on its way, read piece by piece inside `with`."""
+
+    def __init__(self, portal: BlockingPortal, stream: ResponseStream) -> None:
+        self._portal = portal
+        self._stream = stream
+
+    @property
+    def response(self) -> Response:
+        """The whole answer.
+
+        Raises:
+            ValidationError: The stream was not read to its end.
+        """
+        return self._stream.response
+
+    def text(self) -> Iterator[str]:
+        """Yield the pieces of text."""
+        return (chunk.text for chunk in self if chunk.text)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        while (chunk := self._portal.call(_next_or_none, self._stream)) is not None:
+            yield chunk
+
+
+async def _next_or_none(iterator: Any) -> Any:
+    """Return the next of an async iterator, or None after the last."""
+    try:
+        return await anext(iterator)
+    except StopAsyncIteration:
+        # A coroutine cannot raise it through the portal.
+        return None
+
+
+class SyncConversation:
+    """A conversation, blocking; see `Conversation`."""
+
+    def __init__(self, portal: BlockingPortal, conversation: Conversation) -> None:
+        self._portal = portal
+        self._conversation = conversation
+
+    @property
+    def messages(self) -> list[Message]:
+        """What was said so far."""
+        return self._conversation.messages
+
+    def chat(
+        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
+    ) -> Response:
+        """Return the answer to what is said next; raises as `LLMSession.chat` does."""
+        return self._portal.call(lambda: self._conversation.chat(prompt, **options))
+
+    @contextmanager
+    def stream(
+        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
+    ) -> Iterator[SyncStream]:
+        """Return the answer to what is said next, as a stream."""
+        stream = self._conversation.stream(prompt, **options)
+        with self._portal.wrap_async_context_manager(stream):
+            yield SyncStream(self._portal, stream)
+
+
+class SyncSession:
+    """An `LLMSession` whose calls block; used as `with`, by any number of threads at once.
+
+    The arguments and the errors are those of `LLMSession`.
+
+    >>> with SyncSession("sim:tutor", budget_usd=1) as session:  # doctest: +SKIP
+    ...     print(session.chat("Hello").text)
+    """
+
+    session: LLMSession
+    _exit: ExitStack
+    _entered: BlockingPortal | None
+
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        kernel: Kernel | None = None,
+        budget_usd: Decimal | str | float | None = None,
+        budgets: Iterable[str] | None = None,
+        disable: Iterable[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        system: str | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> None:
+        session = LLMSession(
+            model,
+            kernel=kernel,
+            budget_usd=budget_usd,
+            budgets=budgets,
+            disable=disable,
+            metadata=metadata,
+            system=system,
+            **options,
+        )
+        self._wrap(session)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            portal = stack.enter_context(self.session.kernel.portals)
+            stack.enter_context(portal.wrap_async_context_manager(self.session))
+            self._entered = portal
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._entered = None
+        self._exit.__exit__(kind, error, traceback)
+
+    def chat(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Response:
+        """Return the answer to a prompt; raises as `LLMSession.chat` does."""
+        return self._portal.call(lambda: self.session.chat(prompt, **options))
+
+    @contextmanager
+    def stream(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Iterator[SyncStream]:
+        """Return the answer to a prompt as a stream, to be used as `with`."""
+        portal = self._portal
+        stream = self.session.stream(prompt, **options)
+        with portal.wrap_async_context_manager(stream):
+            yield SyncStream(portal, stream)
+
+    def conversation(self, *, system: str | None = None) -> SyncConversation:
+        """Return a conversation, which keeps what was said and sends it along."""
+        return SyncConversation(self._portal, self.session.conversation(system=system))
+
+    def batch_generate(
+        self,
+        items: Iterable[Prompt] | AsyncIterable[Prompt],
+        *,
+        concurrency: int = 32,
+        on_error: Literal["collect", "raise"] = "collect",
+        **options: Unpack[RequestOptions],
+    ) -> Iterator[BatchItem]:
+        """Yield the answers to many prompts, as they come; closing the iterator ends the batch."""
+        portal = self._portal
+        batch = portal.call(
+            lambda: self.session.batch_generate(
+                items, concurrency=concurrency, on_error=on_error, **options
+            )
+        )
+        try:
+            while (item := portal.call(_next_or_none, batch)) is not None:
+                yield item
+        finally:
+            portal.call(batch.aclose)
+
+    def estimate(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Estimate:
+        """Return what a request may use and cost; nothing is sent."""
+        return self._portal.call(lambda: self.session.estimate(prompt, **options))
+
+    def set_alert(self, threshold: float, callback: AlertCallback) -> None:
+        """Call back, in the portal's thread, once a budget has spent this share of its limit."""
+        self.session.set_alert(threshold, callback)
+
+    @property
+    def log(self) -> Logger:
+        """Writes log records."""
+        return self.session.log
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Notes for the books, given to every request."""
+        return self.session.metadata
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What the session has cost so far."""
+        return self.session.cost_usd
+
+    @property
+    def tokens_used(self) -> int:
+        """All tokens of all answers so far."""
+        return self.session.tokens_used
+
+    @property
+    def request_count(self) -> int:
+        """How many requests have ended, well or not."""
+        return self.session.request_count
+
+    @property
+    def budget_remaining(self) -> Decimal | None:
+        """The least that is left of the session's budgets, in dollars; None without one."""
+        return self.session.budget_remaining
+
+    def budget_status(self) -> tuple[BudgetStatus, ...]:
+        """Return how the session's budgets stand, as far as this process knows."""
+        return self.session.budget_status()
+
+    def export_to_dict(self) -> dict[str, Any]:
+        """Return the session's books as plain data; money is text."""
+        return self.session.export_to_dict()
+
+    def export_to_json(self, *, indent: int | None = 2) -> str:
+        """Return the session's books as JSON."""
+        return self.session.export_to_json(indent=indent)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, kernel: Kernel | None = None) -> SyncSession:
+        """Return a session that goes on from exported books; see `LLMSession.from_dict`."""
+        return cls.wrapping(LLMSession.from_dict(data, kernel=kernel))
+
+    @classmethod
+    def wrapping(cls, session: LLMSession) -> SyncSession:
+        """Return the blocking form of a session that is not open yet."""
+        wrapped = cls.__new__(cls)
+        wrapped._wrap(session)
+        return wrapped
+
+    def _wrap(self, session: LLMSession) -> None:
+        self.session = session
+        self._exit = ExitStack()
+        self._entered = None
+
+    @property
+    def _portal(self) -> BlockingPortal:
+        if self._entered is None:
+            raise ConfigurationError(
+                "the session is not open; use it as `with aicg.SyncSession(...) as session:`"
+            )
+        return self._entered
