@@ -210,15 +210,13 @@ class Kernel:
         """
         provider = self._providers.get(name)
         if provider is None:
-            section = self.config.providers.get(name)
-            kind = name if section is None or section.kind is None else section.kind
+            section = self.config.section("providers", name)
+            kind = section.kind
             if kind not in self._kinds:
                 raise self._registry.missing("provider", kind, self.providers())
             made = self._kinds[kind]
-            settings = (
-                made.settings_type() if section is None else section.structure(made.settings_type)
-            )
-            provider = self._providers[name] = made(name, settings)
+            provider = made(name, section.structure(made.settings_type))
+            self._providers[name] = provider
         return provider
 
     def providers(self) -> tuple[str, ...]:
@@ -346,7 +344,7 @@ def _registry(config: Config, plugins: Mapping[str, Any], *, autoload: bool) -> 
     ]
     return PluginRegistry(
         [*(discover() if autoload else ()), *given],
-        sections=config.plugins,
+        section_of=partial(config.section, "plugins"),
         disabled=frozenset(config.kernel.disable),
         required=config.kernel.required,
     )

@@ -6,7 +6,6 @@ the two cannot differ. Reading is strict: no value of another type is converted,
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import inspect
 import json
@@ -21,16 +20,12 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, get_args, get_origin
 
-import attrs
-
+from aicg.declarations import Field, documentation_of, fields_of, parameters_of, unsupported
 from aicg.errors import ConfigurationError
 from aicg.exchange import Tool
 
 OutputKind: TypeAlias = type[Any] | Mapping[str, Any]
 _Schema: TypeAlias = dict[str, Any]
-# A field's name, its type, and whether it has to be there.
-_Field: TypeAlias = tuple[str, Any, bool]
-_Convert: TypeAlias = Callable[[Any, str, list[str]], Any]
 _WRONG: Final = (ArithmeticError, KeyError, TypeError, ValueError)
 
 
@@ -38,7 +33,7 @@ class _Form(NamedTuple):
     schema: _Schema
     expected: str
     # Takes data, its path, and a list for what is wrong further in; raises if its type is wrong.
-    convert: _Convert
+    convert: Callable[[Any, str, list[str]], Any]
 
     def read(self, data: Any, path: str, errors: list[str]) -> Any:
         try:
@@ -110,8 +105,8 @@ def tool_from_function(function: Callable[..., Any]) -> Tool:
     if not name.isidentifier():
         raise ConfigurationError(f"a tool is a function that def gave a name: got {function!r}")
     forms = _Forms()
-    description, notes = _documentation(function)
-    form = forms.of_fields(name, _parameters(function, name), notes, function)
+    description, notes = documentation_of(function)
+    form = forms.of_fields(name, parameters_of(function, name), notes, function)
     return Tool(
         name=name,
         description=" ".join(description.partition("\n\n")[0].split()),
@@ -155,14 +150,17 @@ class _Forms:
         if origin is Literal:
             return _choice(kind, {(type(each), each): each for each in args}, where)
         if origin in _ARRAYS and args[1:] == ((...,) if origin is tuple and args else ()):
-            return _array(_ARRAYS[origin], self.of(args[0] if args else Any, where))
+            item = args[0] if args else Any
+            if origin in (set, frozenset) and (get_origin(item) or item).__hash__ is None:
+                raise unsupported("a set of what cannot be hashed", where)
+            return _array(_ARRAYS[origin], self.of(item, where))
         if origin in (dict, abc.Mapping) and args[:1] in ((), (str,)):
             return _mapping(self.of(args[1] if args else Any, where))
         if kind in _SCALARS:
             return _SCALARS[kind]
         if isinstance(kind, type):
             return self._of_class(kind, where)
-        raise _unsupported(kind, where)
+        raise unsupported(kind, where)
 
     def _of_class(self, kind: Any, where: str) -> _Form:
         if issubclass(kind, Enum):
@@ -178,8 +176,8 @@ class _Forms:
 
             return _Form(reference, "an object", again)
         self._open.add(kind)
-        description, notes = _documentation(kind)
-        form = self.of_fields(kind.__name__, _fields(kind, where), notes, kind)
+        description, notes = documentation_of(kind)
+        form = self.of_fields(kind.__name__, fields_of(kind, where), notes, kind)
         form = self._forms[kind] = form.described(description)
         self._open.remove(kind)
         if kind in self._recursive:
@@ -188,7 +186,7 @@ class _Forms:
         return form
 
     def of_fields(
-        self, owner: str, fields: list[_Field], notes: Mapping[str, str], make: Callable[..., Any]
+        self, owner: str, fields: list[Field], notes: Mapping[str, str], make: Callable[..., Any]
     ) -> _Form:
         """Return the form of an object of these fields; `notes` describe those that do not."""
         forms: dict[str, _Form] = {}
@@ -283,7 +281,7 @@ def _union(members: list[_Form]) -> _Form:
 def _choice(kind: Any, options: Mapping[tuple[type, Any], Any], where: str) -> _Form:
     # The types are part of the keys because 1 equals True in Python, and not in JSON.
     if not options or {given for given, _ in options} - {str, int, float, bool, NoneType}:
-        raise _unsupported(kind, where)
+        raise unsupported(kind, where)
     types = {_SCALARS[given].schema["type"] for given, _ in options}
     values = [value for _, value in options]
     schema = {"type": types.pop(), "enum": values} if len(types) == 1 else {"enum": values}
@@ -329,69 +327,6 @@ _ARRAYS: Final[Mapping[Any, Callable[[list[Any]], Any]]] = {
     abc.Sequence: list,
     **{kind: kind for kind in (list, tuple, set, frozenset)},
 }
-
-
-def _fields(kind: Any, where: str) -> list[_Field]:
-    if attrs.has(kind) or dataclasses.is_dataclass(kind):
-        return _parameters(kind, where)
-    if not hasattr(kind, "__required_keys__"):
-        raise _unsupported(kind, where)
-    fields = []
-    for name, hint in _hints(kind, where).items():
-        # The class itself does not see a marker in an annotation that is text.
-        marker = get_origin(hint)
-        if marker in (typing.Required, typing.NotRequired):
-            fields.append((name, get_args(hint)[0], marker is typing.Required))
-        else:
-            fields.append((name, hint, name in kind.__required_keys__))
-    return fields
-
-
-def _parameters(owner: Any, where: str) -> list[_Field]:
-    hints = _hints(owner, where)
-    if attrs.has(owner):
-        named = [(field.name, field.alias) for field in attrs.fields(owner)]
-        hints |= {alias: hints[name] for name, alias in named if name in hints}
-    fields = []
-    for name, parameter in inspect.signature(owner).parameters.items():
-        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        if not by_name or name not in hints:
-            raise _unsupported(f"the parameter {parameter}", f"{where}.{name}")
-        fields.append((name, hints[name], parameter.default is parameter.empty))
-    return fields
-
-
-def _hints(owner: Any, where: str) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(owner, include_extras=True)
-    except NameError as error:
-        raise ConfigurationError(
-            f"{where}: {error}: a type has to be importable where it is named", key=where
-        ) from error
-
-
-def _unsupported(kind: Any, where: str) -> ConfigurationError:
-    what = kind if isinstance(kind, str) else inspect.formatannotation(kind)
-    return ConfigurationError(
-        f"{where}: {what} has no JSON schema here; expected str, int, "
-        "float, bool, None, Decimal, date, datetime, Literal, an Enum, X | Y, list[X], "
-        "tuple[X, ...], set[X], dict[str, X], or an attrs class, dataclass, TypedDict or pydantic "
-        "model of these",
-        key=where,
-    )
-
-
-def _documentation(owner: Any) -> tuple[str, dict[str, str]]:
-    """Return a docstring up to its first section, and what its Args or Attributes say."""
-    text = inspect.cleandoc(owner.__doc__ or "")
-    if text.startswith(f"{owner.__name__}("):  # a dataclass writes its signature there
-        return "", {}
-    section = re.search(r"^(?:Args|Attributes):\n((?:(?: .*)?\n)*)", f"{text}\n", re.MULTILINE)
-    entries = re.findall(
-        r"^ {4}(\w+)[^:\n]*:((?:.*\n)(?: {8}.*\n)*)", section[1] if section else "", re.MULTILINE
-    )
-    first = re.split(r"^\w+:$", text, maxsplit=1, flags=re.MULTILINE)[0]
-    return first.strip(), {name: " ".join(said.split()) for name, said in entries}
 
 
 def _join(path: str, part: str | int) -> str:

@@ -13,6 +13,7 @@ import attrs
 from aicg.batch import Batch
 from aicg.books import Books
 from aicg.budget import Budget, BudgetStatus, Estimate, TightBudget, estimate
+from aicg.config import amend
 from aicg.conversation import Conversation
 from aicg.errors import ConfigurationError
 from aicg.exchange import (
@@ -27,7 +28,7 @@ from aicg.exchange import (
 )
 from aicg.export import export_session, restore_session
 from aicg.lifecycle import run_request
-from aicg.money import EXACT, ZERO
+from aicg.money import EXACT, ZERO, parse_usd
 from aicg.stream import ResponseStream
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from aicg.budget.alerts import AlertCallback
-    from aicg.config import SessionSettings
     from aicg.kernel import Kernel
     from aicg.logs import Logger
     from aicg.models import ModelInfo
@@ -98,11 +98,14 @@ class LLMSession:
         self.id = os.urandom(8).hex()
         self._owns_kernel = kernel is None
         self.kernel: Kernel = _default_kernel() if kernel is None else kernel
-        self.settings = _settings(self.kernel.config.session, options)
+        self.settings = amend(self.kernel.config.session, options, ("session",))
         self.model = _model_name(model or self.settings.model)
         self.system = system
         self.metadata = dict(metadata or {})
-        self.own_budget = None if budget_usd is None else Budget(f"session-{self.id}", budget_usd)
+        self.own_budget = None
+        if budget_usd is not None:
+            limit = parse_usd(budget_usd, name="budget_usd")
+            self.own_budget = Budget(f"session-{self.id}", limit)
         named = tuple(self.settings.budgets if budgets is None else budgets)
         self.budget_names = named + ((self.own_budget.name,) if self.own_budget else ())
         self.books = Books(self.budget_names)
@@ -139,7 +142,7 @@ class LLMSession:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        tasks, self._tasks = self._running(), None
+        tasks, self._tasks = self.running_tasks(), None
         try:
             # What the body raised goes on by itself, not wrapped in the task group's exception.
             tasks.cancel_scope.cancel()
@@ -164,7 +167,7 @@ class LLMSession:
             ProviderError: The provider did not answer, and no addon had another way.
             ResponseValidationError: The answer is not of the form asked for.
         """
-        self._running()
+        self.running_tasks()
         request = self.new_request(prompt, options)
         last: Chunk | None = None
         async for chunk in run_request(self, request, streaming=False):
@@ -272,7 +275,7 @@ class LLMSession:
 
     def budget_status(self) -> tuple[BudgetStatus, ...]:
         """Return how the session's budgets stand, as far as this process knows."""
-        self._running()
+        self.running_tasks()
         return self.kernel.ledger.snapshot(self.budget_names)
 
     def export_to_dict(self) -> dict[str, Any]:
@@ -313,7 +316,7 @@ class LLMSession:
         self, request: Request, on_response: Callable[[Response], None] | None = None
     ) -> ResponseStream:
         """Return the answer to a request as a stream, telling `on_response` when it is whole."""
-        self._running()
+        self.running_tasks()
         return ResponseStream(run_request(self, request, streaming=True), on_response)
 
     def new_context(self, request: Request, *, streaming: bool) -> RequestContext:
@@ -362,7 +365,11 @@ class LLMSession:
         Raises:
             ConfigurationError: The session is not open.
         """
-        return self._running()
+        if self._tasks is None:
+            raise ConfigurationError(
+                "the session is not open; use it as `async with aicg.LLMSession(...) as session:`"
+            )
+        return self._tasks
 
     async def _begin(self) -> None:
         kernel = self.kernel
@@ -379,27 +386,12 @@ class LLMSession:
         await self.hooks.start(self)
         self._tasks = await anyio.create_task_group().__aenter__()
 
-    def _running(self) -> TaskGroup:
-        if self._tasks is None:
-            raise ConfigurationError(
-                "the session is not open; use it as `async with aicg.LLMSession(...) as session:`"
-            )
-        return self._tasks
-
 
 def _default_kernel() -> Kernel:
     # The kernel makes sessions and so stands above them; only here does a session make a kernel.
     from aicg.kernel import Kernel
 
     return Kernel.from_file()
-
-
-def _settings(base: SessionSettings, options: SessionOptions) -> SessionSettings:
-    try:
-        return attrs.evolve(base, **options)
-    except TypeError as error:
-        known = ", ".join(sorted(SessionOptions.__annotations__))
-        raise ConfigurationError(f"{error}; a session takes {known}") from error
 
 
 def _model_name(model: str | None) -> str:

@@ -20,7 +20,7 @@ from aicg.config.sources import (
     find_config_file,
     read_config_file,
 )
-from aicg.config.structure import problem, structure
+from aicg.config.structure import KeyPath, problem, structure
 from aicg.errors import ConfigurationError
 from aicg.logs import Level
 from aicg.models import CAPABILITIES, Price, Rates
@@ -267,11 +267,11 @@ def _table(layers: Layers, family: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def amend(settings: T, changes: Mapping[str, Any]) -> T:
-    """Return the settings with these changes, which are checked as a file's are.
+def amend(settings: T, changes: Mapping[str, Any], path: KeyPath = ()) -> T:
+    """Return the settings of this path with these changes, which are checked as a file's are.
 
     Raises:
         ConfigurationError: A change does not fit; every problem has a line.
     """
-    held = attrs.asdict(settings, recurse=False)  # type: ignore[arg-type]
-    return structure(type(settings), {**held, **changes}, (), {(): "argument"})
+    table = {**attrs.asdict(settings, recurse=False), **changes}  # type: ignore[arg-type]
+    return structure(type(settings), table, path, {(): "argument"})

@@ -28,7 +28,7 @@ class Layers:
 
     Attributes:
         data: What holds.
-        origins: Who gave each key and each table, by its path.
+        origins: Who gave each key last, and each table first, by path.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -57,12 +57,13 @@ class Layers:
         self, held: dict[str, Any], data: Mapping[str, Any], path: KeyPath, source: str
     ) -> None:
         for key, value in data.items():
-            self.origins[*path, key] = source
             if isinstance(value, Mapping):
+                self.origins.setdefault((*path, key), source)
                 if not isinstance(held.get(key), dict):
                     held[key] = {}
                 self._merge(held[key], value, (*path, key), source)
             else:
+                self.origins[*path, key] = source
                 held[key] = value
 
     def _interpolate(self, value: Any, path: KeyPath, source: str) -> Any:

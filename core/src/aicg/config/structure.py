@@ -68,7 +68,7 @@ def structure(
     """
     import cattrs
 
-    # Made outside of `try`: a class that cattrs cannot make is not the user's mistake.
+    # Made outside of `try`: what cattrs says of the class is for its author.
     hook: Callable[[Any, Any], T] = _converter().get_structure_hook(kind)
     try:
         return hook(value, kind)
@@ -98,6 +98,8 @@ def _problems(
 ) -> Iterator[Problem]:
     import cattrs
 
+    if isinstance(error, cattrs.StructureHandlerNotFoundError):
+        raise error  # Older versions of cattrs find it out only here.
     if not isinstance(error, (cattrs.ClassValidationError, cattrs.IterableValidationError)):
         yield path, f"must be {_expected(kind)}: got {_shown(value, kind)}"
         return

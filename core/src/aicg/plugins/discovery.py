@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _SPECIFIER: Final = re.compile(r"(>=|<=|==|!=|~=|<|>)\s*([0-9]+(?:\.[0-9]+)*)(\.\*)?")
 _REQUIREMENT: Final = re.compile(
-    rf"{PROJECT}\s*(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?", re.ASCII
+    rf"{PROJECT}(?![-_.\w])\s*(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(?:;.*)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -73,14 +74,16 @@ def _settle_claims(
         yield Candidate(
             name=name,
             distribution=_distribution_name(entry),
-            version=entry.dist.version if entry.dist else "",
+            version=(entry.dist and entry.dist.version) or "",
             load=entry.load,
             fault=fault,
         )
 
 
 def _distribution_name(entry: EntryPoint) -> str:
-    return re.sub(r"[-_.]+", "-", entry.dist.name).lower() if entry.dist else ""
+    # What is left of a broken uninstall has no name.
+    name: str | None = entry.dist and entry.dist.name
+    return re.sub(r"[-_.]+", "-", name or "").lower()
 
 
 def _outside_range(distribution: Distribution, kernel_version: str) -> str | None:

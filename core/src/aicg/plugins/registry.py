@@ -58,7 +58,7 @@ class PluginRegistry:
         self,
         candidates: Iterable[Candidate],
         *,
-        sections: Mapping[str, Section],
+        section_of: Callable[[str], Section],
         disabled: AbstractSet[str] = frozenset(),
         required: Iterable[str] = (),
     ) -> None:
@@ -68,7 +68,7 @@ class PluginRegistry:
         self._faults: dict[str, PluginError] = {}
         self._named: dict[str, dict[str, Any]] = {}
         for candidate in candidates:
-            self._add(candidate, sections.get(candidate.name), disabled)
+            self._add(candidate, section_of(candidate.name), disabled)
         self._check_required(required)
 
     def infos(self) -> tuple[PluginInfo, ...]:
@@ -134,7 +134,7 @@ class PluginRegistry:
         )
 
     def _add(
-        self, candidate: Candidate, section: Section | None, disabled: AbstractSet[str]
+        self, candidate: Candidate, section: Section, disabled: AbstractSet[str]
     ) -> None:
         name = candidate.name
         info = PluginInfo(
@@ -146,7 +146,7 @@ class PluginRegistry:
         if candidate.fault:
             self._quarantine(info, PluginError(candidate.fault, plugin=name))
             return
-        if name in disabled or (section is not None and not section.enabled):
+        if name in disabled or not section.enabled:
             self._infos[name] = attrs.evolve(info, status="disabled")
             return
         try:
@@ -226,14 +226,14 @@ def _origin(info: PluginInfo) -> str:
     return info.distribution or f"the plugin {info.name!r}"
 
 
-def _made(target: Any, section: Section | None) -> Any:
+def _made(target: Any, section: Section) -> Any:
     if not isinstance(target, type):
         return target
     make: Callable[..., Any] = target
     settings_type = getattr(target, "settings_type", None)
     if settings_type is None:
         return make()
-    return make(settings_type() if section is None else section.structure(settings_type))
+    return make(section.structure(settings_type))
 
 
 def _checked_hooks(plugin: Any) -> tuple[str, ...]:
