@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aicg.errors import ValidationError
-from aicg.money import parse_usd
+from aicg.money import EXACT, parse_usd
 from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
     from aicg.kernel import Kernel
     from aicg.session import LLMSession
@@ -35,7 +36,7 @@ def export_session(session: LLMSession) -> dict[str, Any]:
         "metadata": dict(session.metadata),
         "budgets": [name for name in session.budget_names if own is None or name != own.name],
         "own_budget": own
-        and {"limit_usd": str(own.limit_usd), "spent_usd": str(session.own_spent_usd)},
+        and {"limit_usd": str(own.limit_usd), "spent_usd": str(_own_spent_usd(session))},
         "cost_usd": str(session.cost_usd),
         "tokens_used": session.tokens_used,
         "request_count": session.request_count,
@@ -43,6 +44,14 @@ def export_session(session: LLMSession) -> dict[str, Any]:
         "costs": session.costs.to_dict(),
         "metrics": session.metrics.to_dict(),
     }
+
+
+def _own_spent_usd(session: LLMSession) -> Decimal:
+    """Return what the session's own budget has spent, requests under way at their worst."""
+    if not session.is_declared or session.own_budget is None:
+        return session.spent_before_usd
+    (status,) = session.kernel.ledger.snapshot((session.own_budget.name,))
+    return EXACT.add(status.spent_usd, status.reserved_usd)
 
 
 def restore_session(
@@ -68,7 +77,7 @@ def restore_session(
             **settings,
         )
         if own:
-            session.own_spent_usd = parse_usd(own["spent_usd"], name="own_budget.spent_usd")
+            session.spent_before_usd = parse_usd(own["spent_usd"], name="own_budget.spent_usd")
         session.books.tokens = TokenMonitor.from_dict(data["tokens"])
         session.books.costs = CostTracker.from_dict(data["costs"])
         session.books.metrics = SessionMetrics.from_dict(data["metrics"])

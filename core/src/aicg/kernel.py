@@ -25,9 +25,8 @@ from aicg.plugins import Candidate, PluginRegistry, discover
 from aicg.session import LLMSession, SessionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
-    from decimal import Decimal
     from pathlib import Path
     from types import TracebackType
 
@@ -169,33 +168,14 @@ class Kernel:
                 self._watchers.close()
                 await self.ledger.aclose()
 
-    def session(
-        self,
-        model: str | None = None,
-        *,
-        budget_usd: Decimal | str | float | None = None,
-        budgets: Iterable[str] | None = None,
-        disable: Iterable[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        system: str | None = None,
-        **options: Unpack[SessionOptions],
-    ) -> LLMSession:
+    def session(self, model: str | None = None, **options: Unpack[SessionOptions]) -> LLMSession:
         """Return a session of this kernel; the arguments are those of `LLMSession`.
 
         Raises:
             ConfigurationError: A setting makes no sense, or no model is named.
             ValidationError: The model's name is not `provider:model`.
         """
-        return LLMSession(
-            model,
-            kernel=self,
-            budget_usd=budget_usd,
-            budgets=budgets,
-            disable=disable,
-            metadata=metadata,
-            system=system,
-            **options,
-        )
+        return LLMSession(model, kernel=self, **options)
 
     def provider(self, name: str) -> BaseProvider:
         """Return a provider, making it the first time.

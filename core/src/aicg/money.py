@@ -71,7 +71,7 @@ def format_cost(amount: Decimal | None) -> str:
     """
     if amount is None:
         return "unknown"
-    size = abs(amount)
+    size = amount.copy_abs()
     places = 2 if size >= 1 or not size else max(2, 1 - size.adjusted())
     rounded = size.quantize(Decimal(1).scaleb(-places), context=_UP)
     return f"{'-' if amount < 0 else ''}${rounded:,f}"

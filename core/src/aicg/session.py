@@ -28,7 +28,7 @@ from aicg.exchange import (
 )
 from aicg.export import export_session, restore_session
 from aicg.lifecycle import run_request
-from aicg.money import EXACT, ZERO, parse_usd
+from aicg.money import ZERO, parse_usd
 from aicg.stream import ResponseStream
 
 if TYPE_CHECKING:
@@ -47,8 +47,21 @@ if TYPE_CHECKING:
 
 
 class SessionOptions(TypedDict, total=False):
-    """What `LLMSession` takes by keyword beside its own: fields of the config's `[session]`."""
+    """What `LLMSession` takes by keyword; the latter half are fields of the config's `[session]`.
 
+    Attributes:
+        budget_usd: A budget of the session's own, in dollars.
+        budgets: The names of other budgets it draws on; the config's if it is left out.
+        disable: Plugins that take no part.
+        metadata: Notes for the books, given to every request.
+        system: Instructions that stand above every request without its own.
+    """
+
+    budget_usd: Decimal | str | float | None
+    budgets: Iterable[str]
+    disable: Iterable[str]
+    metadata: Mapping[str, Any]
+    system: str | None
     max_output_tokens: int
     min_output_tokens: int
     on_tight_budget: Literal["auto", "shrink", "refuse"]
@@ -68,12 +81,7 @@ class LLMSession:
     Args:
         model: `provider:model`; the config's `[session] model` if None.
         kernel: The kernel to belong to; None makes one from the config, closed with the session.
-        budget_usd: A budget of the session's own, in dollars.
-        budgets: The names of other budgets it draws on; the config's `[session] budgets` if None.
-        disable: Plugins that take no part.
-        metadata: Notes for the books, given to every request.
-        system: Instructions that stand above every request without its own.
-        **options: Settings that hold for this session in place of the config's.
+        **options: See `SessionOptions`; settings hold for this session in place of the config's.
 
     Raises:
         ConfigurationError: A setting makes no sense, or no model is named.
@@ -88,35 +96,30 @@ class LLMSession:
         model: str | None = None,
         *,
         kernel: Kernel | None = None,
-        budget_usd: Decimal | str | float | None = None,
-        budgets: Iterable[str] | None = None,
-        disable: Iterable[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        system: str | None = None,
         **options: Unpack[SessionOptions],
     ) -> None:
         self.id = os.urandom(8).hex()
         self._owns_kernel = kernel is None
         self.kernel: Kernel = _default_kernel() if kernel is None else kernel
+        self.system = options.pop("system", None)
+        self.metadata = dict(options.pop("metadata", {}))
+        self._disabled = frozenset(options.pop("disable", ()))
+        limit = options.pop("budget_usd", None)
         self.settings = amend(self.kernel.config.session, options, ("session",))
         self.model = _model_name(model or self.settings.model)
-        self.system = system
-        self.metadata = dict(metadata or {})
+        self.budget_names = self.settings.budgets
         self.own_budget = None
-        if budget_usd is not None:
-            limit = parse_usd(budget_usd, name="budget_usd")
-            self.own_budget = Budget(f"session-{self.id}", limit)
-        named = tuple(self.settings.budgets if budgets is None else budgets)
-        self.budget_names = named + ((self.own_budget.name,) if self.own_budget else ())
+        if limit is not None:
+            self.own_budget = Budget(f"session-{self.id}", parse_usd(limit, name="budget_usd"))
+            self.budget_names = (*self.budget_names, self.own_budget.name)
         self.books = Books(self.budget_names)
         self.tight_budget = TightBudget(
             on_tight_budget=self.settings.on_tight_budget,
             min_output_tokens=self.settings.min_output_tokens,
             wait_s=self.settings.budget_wait_s,
         )
-        self._disabled = frozenset(disable)
-        self._own_spent_usd = ZERO
-        self._declared = False
+        self.spent_before_usd = ZERO
+        self.is_declared = False
         self._requests = 0
         self._tasks: TaskGroup | None = None
         self.hooks: ActHooks
@@ -342,18 +345,6 @@ class LLMSession:
             return request.max_output_tokens
         return min(self.settings.max_output_tokens, info.max_output_tokens or sys.maxsize)
 
-    @property
-    def own_spent_usd(self) -> Decimal:
-        """What the session's own budget has spent, requests under way at their worst."""
-        if self._declared and self.own_budget is not None:
-            (status,) = self.kernel.ledger.snapshot((self.own_budget.name,))
-            return EXACT.add(status.spent_usd, status.reserved_usd)
-        return self._own_spent_usd
-
-    @own_spent_usd.setter
-    def own_spent_usd(self, spent_usd: Decimal) -> None:
-        self._own_spent_usd = spent_usd
-
     async def check_alerts(self) -> None:
         """Tell what the budgets' spending gives cause to."""
         if self.budget_names:
@@ -380,8 +371,8 @@ class LLMSession:
         self.log = kernel.logger(self.id, watchers)
         self.hooks = kernel.act_hooks(self._disabled, self.settings.addons)
         if self.own_budget is not None:
-            await kernel.ledger.declare(self.own_budget, spent_usd=self._own_spent_usd)
-            self._declared = True
+            await kernel.ledger.declare(self.own_budget, spent_usd=self.spent_before_usd)
+            self.is_declared = True
         await kernel.ledger.status(self.budget_names)
         await self.hooks.start(self)
         self._tasks = await anyio.create_task_group().__aenter__()

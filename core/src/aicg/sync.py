@@ -110,24 +110,9 @@ class SyncSession:
         model: str | None = None,
         *,
         kernel: Kernel | None = None,
-        budget_usd: Decimal | str | float | None = None,
-        budgets: Iterable[str] | None = None,
-        disable: Iterable[str] = (),
-        metadata: Mapping[str, Any] | None = None,
-        system: str | None = None,
         **options: Unpack[SessionOptions],
     ) -> None:
-        session = LLMSession(
-            model,
-            kernel=kernel,
-            budget_usd=budget_usd,
-            budgets=budgets,
-            disable=disable,
-            metadata=metadata,
-            system=system,
-            **options,
-        )
-        self._wrap(session)
+        self._wrap(LLMSession(model, kernel=kernel, **options))
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:

@@ -74,7 +74,7 @@ def _settle_claims(
         yield Candidate(
             name=name,
             distribution=_distribution_name(entry),
-            version=(entry.dist and entry.dist.version) or "",
+            version=(entry.dist.version if entry.dist else "") or "",
             load=entry.load,
             fault=fault,
         )
@@ -82,7 +82,7 @@ def _settle_claims(
 
 def _distribution_name(entry: EntryPoint) -> str:
     # What is left of a broken uninstall has no name.
-    name: str | None = entry.dist and entry.dist.name
+    name = entry.dist.name if entry.dist else ""
     return re.sub(r"[-_.]+", "-", name or "").lower()
 
 

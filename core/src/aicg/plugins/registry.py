@@ -133,9 +133,7 @@ class PluginRegistry:
             plugin=name,
         )
 
-    def _add(
-        self, candidate: Candidate, section: Section, disabled: AbstractSet[str]
-    ) -> None:
+    def _add(self, candidate: Candidate, section: Section, disabled: AbstractSet[str]) -> None:
         name = candidate.name
         info = PluginInfo(
             name=name,
