@@ -25,9 +25,16 @@ from aicg.commands import (
     Command,
 )
 from aicg.config import (
+    BudgetSettings,
     Config,
+    KernelSettings,
+    LoggingSettings,
+    ModelSettings,
     Secret,
     Section,
+    SessionSettings,
+    amend_settings,
+    read_settings,
 )
 from aicg.conversation import (
     Conversation,
@@ -56,6 +63,7 @@ from aicg.errors import (
 )
 from aicg.exchange import (
     Chunk,
+    FinishReason,
     Prompt,
     Request,
     RequestContext,
@@ -70,10 +78,7 @@ from aicg.hookspecs import (
 from aicg.kernel import (
     Kernel,
 )
-from aicg.logs import (
-    Logger,
-    LogRecord,
-)
+from aicg.logs import LEVELS, Level, Logger, LogRecord
 from aicg.messages import (
     Document,
     Image,
@@ -134,6 +139,7 @@ from aicg.version import __getattr__ as __getattr__
 
 __all__ = [
     "CAPABILITIES",
+    "LEVELS",
     "AIContentGeneratorError",
     "APIKeyMissingError",
     "AddonError",
@@ -146,6 +152,7 @@ __all__ = [
     "BatchItem",
     "Budget",
     "BudgetExceededError",
+    "BudgetSettings",
     "BudgetStatus",
     "Chunk",
     "Clock",
@@ -158,19 +165,24 @@ __all__ = [
     "CostTracker",
     "Document",
     "Estimate",
+    "FinishReason",
     "Image",
     "InputEstimate",
     "InvalidRequestError",
     "Kernel",
+    "KernelSettings",
     "LLMSession",
     "Ledger",
     "LedgerLine",
+    "Level",
     "LogRecord",
     "Logger",
+    "LoggingSettings",
     "MemoryLedger",
     "Message",
     "ModelInfo",
     "ModelNotFoundError",
+    "ModelSettings",
     "NoSettings",
     "Part",
     "PluginError",
@@ -196,6 +208,7 @@ __all__ = [
     "ServerError",
     "SessionMetrics",
     "SessionOptions",
+    "SessionSettings",
     "SyncSession",
     "SystemClock",
     "Text",
@@ -210,9 +223,11 @@ __all__ = [
     "Usage",
     "ValidationError",
     "ValidationResult",
+    "amend_settings",
     "format_cost",
     "hookimpl",
     "json_schema",
     "parse_usd",
+    "read_settings",
     "tool_from_function",
 ]

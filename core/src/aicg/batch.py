@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import anyio
@@ -12,7 +13,7 @@ from aicg.errors import AIContentGeneratorError, ValidationError
 from aicg.exchange import Prompt, Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -42,7 +43,8 @@ class Batch:
 
     Workers take prompts one at a time and hold a finished answer until it is read, so a batch of a
     million takes no more memory than its `concurrency`. Closing the batch ends what is under way;
-    so does an error, or a cancellation, in the task that reads it.
+    so does an error, or a cancellation, in the task that reads it. What the source of the prompts
+    raises comes after the answers that were under way.
     """
 
     def __init__(
@@ -77,12 +79,12 @@ class Batch:
         try:
             item = await self._results.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
-            if self._fault is not None:
-                raise self._fault from None
-            raise StopAsyncIteration from None
+            item = None
         except BaseException:
             self._scope.cancel()
             raise
+        if item is None:
+            raise self._fault or StopAsyncIteration
         if item.error is not None and self._raises:
             await self.aclose()
             raise item.error
@@ -101,8 +103,9 @@ class Batch:
         await self.aclose()
 
     def _start(self) -> MemoryObjectReceiveStream[BatchItem]:
+        tasks = self._session.running_tasks()
         send, receive = anyio.create_memory_object_stream[BatchItem](0)
-        self._session.running_tasks().start_soon(self._work, send, receive, name="aicg batch")
+        tasks.start_soon(self._work, send, receive, name="aicg batch")
         return receive
 
     async def _work(
@@ -112,18 +115,18 @@ class Batch:
     ) -> None:
         with receiver, self._scope:
             try:
-                async with results, anyio.create_task_group() as workers:
+                async with (
+                    results,
+                    aclosing(self._source),
+                    anyio.create_task_group() as workers,
+                ):
                     for _ in range(self._concurrency):
                         workers.start_soon(self._serve, results)
             except* Exception as group:  # noqa: BLE001 - raised again where the batch is read
                 self._fault = group.exceptions[0]
 
     async def _serve(self, results: MemoryObjectSendStream[BatchItem]) -> None:
-        while True:
-            async with self._turn:
-                numbered = await anext(self._source, None)
-            if numbered is None:
-                return
+        while numbered := await self._take():
             index, prompt = numbered
             try:
                 response = await self._session.chat(prompt, **self._options)
@@ -133,15 +136,29 @@ class Batch:
                 item = BatchItem(index=index, item=prompt, response=response)
             await results.send(item)
 
+    async def _take(self) -> tuple[int, Any] | None:
+        """Return the next prompt and its place; None after the last, or where the source fails."""
+        async with self._turn:
+            try:
+                return await anext(self._source, None)
+            except Exception as error:  # noqa: BLE001 - raised where the batch is read
+                # What is under way is paid for, and handed on first.
+                self._fault = error
+                return None
+
 
 async def _numbered(
     items: Iterable[Prompt] | AsyncIterable[Prompt],
-) -> AsyncIterator[tuple[int, Any]]:
+) -> AsyncGenerator[tuple[int, Any], None]:
+    if not isinstance(items, AsyncIterable):
+        for pair in enumerate(items):
+            yield pair
+        return
     index = 0
-    if isinstance(items, AsyncIterable):
+    async with AsyncExitStack() as stack:
+        if isinstance(items, AsyncGenerator):
+            # Nobody else can, once it is taken from here.
+            await stack.enter_async_context(aclosing(items))
         async for prompt in items:
             yield index, prompt
             index += 1
-        return
-    for pair in enumerate(items):
-        yield pair

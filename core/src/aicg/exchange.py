@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 import attrs
 
 from aicg.errors import ValidationError
-from aicg.messages import Message, Part, Reasoning, ToolCall, text_of
+from aicg.messages import Message, Part, Reasoning, Text, ToolCall, text_of
 from aicg.money import ZERO
 from aicg.usage import Usage
 
@@ -21,8 +20,31 @@ if TYPE_CHECKING:
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 NO_USAGE = Usage()
+
+
+class _Empty(Mapping[str, Any]):
+    """A mapping of nothing; what holds it can be copied and pickled, unlike `MappingProxyType`."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __repr__(self) -> str:
+        return "{}"
+
+    def __reduce__(self) -> str:
+        return "EMPTY"
+
+
+EMPTY: Mapping[str, Any] = _Empty()
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +85,12 @@ class RequestOptions(TypedDict, total=False):
     include_raw: bool
 
 
+def _is_a_cap(_: object, __: object, cap: int | None) -> None:
+    # A negative worst case would make room in a budget that has none.
+    if cap is not None and cap < 1:
+        raise ValidationError(f"max_output_tokens must be a whole number above 0: got {cap!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Request:
     """One question to one model; a change is a new request (`attrs.evolve`).
@@ -91,7 +119,7 @@ class Request:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     output_schema: type[Any] | Mapping[str, Any] | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: int | None = attrs.field(default=None, validator=_is_a_cap)
     temperature: float | None = None
     top_p: float | None = None
     stop: tuple[str, ...] = ()
@@ -277,12 +305,18 @@ def messages_of(prompt: str | Message | Sequence[Message]) -> tuple[Message, ...
         if not prompt.strip():
             raise ValidationError("the prompt is empty; write what the model should do")
         return (Message("user", prompt),)
-    messages = (prompt,) if isinstance(prompt, Message) else tuple(prompt)
-    if not messages or not any(message.parts for message in messages):
-        raise ValidationError("the conversation is empty; it needs at least one message")
+    messages = tuple(prompt) if isinstance(prompt, Iterable) else (prompt,)
     for message in messages:
         if not isinstance(message, Message):
             raise ValidationError(
                 f"a prompt is text, a Message, a sequence of Message, or a Request: got {message!r}"
             )
+    if all(_is_blank(message) for message in messages):
+        raise ValidationError(
+            "the conversation is empty; it needs at least one message that says something"
+        )
     return messages
+
+
+def _is_blank(message: Message) -> bool:
+    return all(isinstance(part, Text) and not part.text.strip() for part in message.parts)

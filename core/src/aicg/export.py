@@ -35,6 +35,7 @@ def export_session(session: LLMSession) -> dict[str, Any]:
         },
         "metadata": dict(session.metadata),
         "budgets": [name for name in session.budget_names if own is None or name != own.name],
+        "disable": sorted(session.disabled),
         "own_budget": own
         and {"limit_usd": str(own.limit_usd), "spent_usd": str(_own_spent_usd(session))},
         "cost_usd": str(session.cost_usd),
@@ -72,6 +73,7 @@ def restore_session(
             kernel=kernel,
             budget_usd=own and own["limit_usd"],
             budgets=data["budgets"],
+            disable=data["disable"],
             metadata=data["metadata"],
             system=data["system"],
             **settings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from functools import partial
@@ -13,13 +12,13 @@ import anyio.from_thread
 import anyio.lowlevel
 import attrs
 
+from aicg.attempt import Route
 from aicg.budget import AlertManager, Budget, MemoryLedger
 from aicg.clock import SystemClock
 from aicg.config import Config
 from aicg.errors import ConfigurationError
 from aicg.exchange import split_model_name
-from aicg.lifecycle import Route
-from aicg.logs import LEVELS, Logger
+from aicg.logs import Logger
 from aicg.models import ModelInfo
 from aicg.plugins import Candidate, PluginRegistry, discover
 from aicg.session import LLMSession, SessionOptions
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from aicg.budget import Alert, Ledger
     from aicg.clock import Clock
     from aicg.commands import Command
-    from aicg.logs import LogRecord
     from aicg.models import Price
     from aicg.plugins import ActHooks, PluginInfo, WatchHooks
     from aicg.provider import BaseProvider
@@ -41,9 +39,6 @@ if TYPE_CHECKING:
 
 # Served models' names come from outside, so what is remembered of them is bounded.
 _MOST_ROUTES: Final = 1_000
-
-_stdlib_logger = logging.getLogger("aicg")
-_stdlib_logger.addHandler(logging.NullHandler())
 
 
 class Kernel:
@@ -91,19 +86,25 @@ class Kernel:
 
     @classmethod
     def from_file(
-        cls, path: str | Path | None = None, *, environ: Mapping[str, str] | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> Kernel:
         """Return a kernel with the settings of a file and the environment.
 
         Args:
             path: The file; if None, `AICG_CONFIG` or the nearest aicg.toml above, if there is one.
             environ: The environment variables; the process's own if None.
+            defaults: What holds where neither says anything.
 
         Raises:
             ConfigurationError: The file cannot be read, or a setting is wrong.
         """
         environ = os.environ if environ is None else environ
-        return cls(Config.load(path, environ=environ, readers=_config_readers(path, environ)))
+        readers = _config_readers(path, environ)
+        return cls(Config.load(path, environ=environ, defaults=defaults, readers=readers))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Kernel:
@@ -224,13 +225,11 @@ class Kernel:
         provider_name, model = split_model_name(name)
         provider = self.provider(provider_name)
         known = ModelInfo(provider=provider_name, model=model)
-        configured = self.config.models.get(name)
-        for source in (
-            configured,
-            provider.get_model_info(model),
-            self._registry.model_info(provider.vendor, model),
-        ):
-            known = _filled(known, source)
+        known = _filled(known, self.config.models.get(name))
+        known = _filled(known, provider.get_model_info(model))
+        if None in {known.price, known.context_window, known.max_output_tokens}:
+            # Asked last, as price data takes long to load.
+            known = _filled(known, self._registry.model_info(provider.vendor, model))
         return known
 
     def plugins(self) -> tuple[PluginInfo, ...]:
@@ -292,16 +291,8 @@ class Kernel:
 
     def logger(self, session_id: str, watchers: WatchHooks) -> Logger:
         """Return a session's logger."""
-
-        def emit(record: LogRecord) -> None:
-            watchers.log(record)
-            level = LEVELS[record.level]
-            if _stdlib_logger.isEnabledFor(level):
-                facts = " ".join(f"{name}={value}" for name, value in record.fields.items())
-                _stdlib_logger.log(level, "%s %s", record.message, facts)
-
         level = self.config.logging.level
-        return Logger(emit, self.clock.time, level=level, session_id=session_id)
+        return Logger(watchers.log, self.clock.time, level=level, session_id=session_id)
 
     def _tell(self, budget: Budget, alert: Alert) -> None:
         self._watchers.alert(alert, budget)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -39,6 +40,18 @@ class LogRecord:
     fields: Mapping[str, Any] = EMPTY
     session_id: str = ""
     request_id: str = ""
+
+
+_stdlib_logger = logging.getLogger("aicg")
+_stdlib_logger.addHandler(logging.NullHandler())
+
+
+def pass_to_stdlib(record: LogRecord) -> None:
+    """Write a record to the standard library's logger `aicg`."""
+    level = LEVELS[record.level]
+    if _stdlib_logger.isEnabledFor(level):
+        facts = "".join(f" {name}={value}" for name, value in record.fields.items())
+        _stdlib_logger.log(level, "%s%s", record.message, facts)
 
 
 class Logger:

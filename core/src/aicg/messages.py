@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import attrs
 
 from aicg.errors import ValidationError
 
 Role = Literal["system", "user", "assistant", "tool"]
+_ROLES = get_args(Role)
 
 
 @attrs.frozen
@@ -105,6 +106,11 @@ def _either(part: Image | Document) -> None:
         raise ValidationError(f"{kind} takes either data (bytes) or url, and not both")
 
 
+def _is_a_role(_: object, __: object, role: str) -> None:
+    if role not in _ROLES:
+        raise ValidationError(f"a message's role is one of {', '.join(_ROLES)}: got {role!r}")
+
+
 def _as_parts(content: str | Part | Iterable[Part]) -> tuple[Part, ...]:
     if isinstance(content, str):
         return (Text(content),)
@@ -131,7 +137,7 @@ class Message:
     'Hello'
     """
 
-    role: Role
+    role: Role = attrs.field(validator=_is_a_role)
     parts: tuple[Part, ...] = attrs.field(converter=_as_parts)
 
     @property

@@ -71,16 +71,19 @@ class Rates:
     def cost(self, usage: Usage) -> Decimal:
         """Return what the usage costs, in dollars, rounded up to a picodollar."""
         multiply, add = EXACT.multiply, EXACT.add
+        # A count below zero is a fault of the server's; it must not earn money.
         total = add(
-            multiply(self.input, usage.input_tokens), multiply(self.output, usage.output_tokens)
+            multiply(self.input, max(usage.input_tokens, 0)),
+            multiply(self.output, max(usage.output_tokens, 0)),
         )
+        write = self.input if self.cache_write is None else self.cache_write
         for count, rate, kin in (
             (usage.cache_read_tokens, self.cache_read, self.input),
-            (usage.cache_write_tokens, self.cache_write, self.input),
-            (usage.cache_write_long_tokens, self.cache_write_long, self.cache_write or self.input),
+            (usage.cache_write_tokens, write, write),
+            (usage.cache_write_long_tokens, self.cache_write_long, write),
             (usage.reasoning_tokens, self.reasoning, self.output),
         ):
-            if count:
+            if count > 0:
                 total = add(total, multiply(kin if rate is None else rate, count))
         return round_up(EXACT.divide(total, MILLION))
 

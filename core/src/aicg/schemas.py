@@ -212,7 +212,8 @@ class _Forms:
             try:
                 return None if found else make(**values)
             except _WRONG as error:
-                errors.append(f"{path or 'the answer'}: {error.args[0] if error.args else error!r}")
+                reason = error.args[0] if error.args else type(error).__name__
+                errors.append(f"{path or 'the answer'}: {reason}")
 
         schema = {
             "type": "object",

@@ -13,7 +13,7 @@ import attrs
 from aicg.batch import Batch
 from aicg.books import Books
 from aicg.budget import Budget, BudgetStatus, Estimate, TightBudget, estimate
-from aicg.config import amend
+from aicg.config import amend_settings
 from aicg.conversation import Conversation
 from aicg.errors import ConfigurationError
 from aicg.exchange import (
@@ -103,11 +103,13 @@ class LLMSession:
         self.kernel: Kernel = _default_kernel() if kernel is None else kernel
         self.system = options.pop("system", None)
         self.metadata = dict(options.pop("metadata", {}))
-        self._disabled = frozenset(options.pop("disable", ()))
+        disable = options.pop("disable", ())
+        self.disabled = frozenset([disable] if isinstance(disable, str) else disable)
         limit = options.pop("budget_usd", None)
-        self.settings = amend(self.kernel.config.session, options, ("session",))
+        self.settings = amend_settings(self.kernel.config.session, options, ("session",))
         self.model = _model_name(model or self.settings.model)
-        self.budget_names = self.settings.budgets
+        # A budget that is named twice is drawn on once.
+        self.budget_names = tuple(dict.fromkeys(self.settings.budgets))
         self.own_budget = None
         if limit is not None:
             self.own_budget = Budget(f"session-{self.id}", parse_usd(limit, name="budget_usd"))
@@ -123,7 +125,9 @@ class LLMSession:
         self._requests = 0
         self._tasks: TaskGroup | None = None
         self.hooks: ActHooks
-        self.log: Logger
+        watchers = self.kernel.watch_hooks(self.disabled)
+        self.books.report_to(watchers)
+        self.log: Logger = self.kernel.logger(self.id, watchers)
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
@@ -278,7 +282,8 @@ class LLMSession:
 
     def budget_status(self) -> tuple[BudgetStatus, ...]:
         """Return how the session's budgets stand, as far as this process knows."""
-        self.running_tasks()
+        if not self.is_declared:
+            self.running_tasks()
         return self.kernel.ledger.snapshot(self.budget_names)
 
     def export_to_dict(self) -> dict[str, Any]:
@@ -366,14 +371,11 @@ class LLMSession:
         kernel = self.kernel
         await kernel.open()
         kernel.provider(split_model_name(self.model)[0])
-        watchers = kernel.watch_hooks(self._disabled)
-        self.books.report_to(watchers)
-        self.log = kernel.logger(self.id, watchers)
-        self.hooks = kernel.act_hooks(self._disabled, self.settings.addons)
+        self.hooks = kernel.act_hooks(self.disabled, self.settings.addons)
         if self.own_budget is not None:
             await kernel.ledger.declare(self.own_budget, spent_usd=self.spent_before_usd)
-            self.is_declared = True
         await kernel.ledger.status(self.budget_names)
+        self.is_declared = True
         await self.hooks.start(self)
         self._tasks = await anyio.create_task_group().__aenter__()
 

@@ -40,11 +40,9 @@ class ResponseStream:
             raise ValidationError("the answer is not whole yet; read the stream to its end first")
         return self._response
 
-    async def text(self) -> AsyncIterator[str]:
+    def text(self) -> AsyncIterator[str]:
         """Yield the pieces of text."""
-        async for chunk in self:
-            if chunk.text:
-                yield chunk.text
+        return _Texts(self)
 
     async def __aenter__(self) -> Self:
         self._open = True
@@ -74,3 +72,19 @@ class ResponseStream:
             if self._on_response is not None:
                 self._on_response(chunk.response)
         return chunk
+
+
+class _Texts:
+    """A stream's pieces of text; no generator, which would have to be closed when left early."""
+
+    def __init__(self, stream: ResponseStream) -> None:
+        self._stream = stream
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            chunk = await anext(self._stream)
+            if chunk.text:
+                return chunk.text

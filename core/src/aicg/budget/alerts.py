@@ -49,9 +49,10 @@ class AlertManager:
 
     def watch(self, budget: str, thresholds: Iterable[float], callback: AlertCallback) -> None:
         """Call back when the budget's spending reaches each of the thresholds."""
-        watched = self._watched.setdefault(budget, [])
-        watched.extend((threshold, callback) for threshold in thresholds)
-        watched.sort(key=lambda pair: pair[0])
+        added = [(threshold, callback) for threshold in thresholds]
+        watched = [*self._watched.get(budget, ()), *added]
+        # Replaced and not changed: a check that waits may be walking through the old one.
+        self._watched[budget] = sorted(watched, key=lambda pair: pair[0])
 
     def watched(self, budgets: Iterable[str]) -> list[str]:
         """Return those of the budgets that have thresholds."""
@@ -65,10 +66,17 @@ class AlertManager:
                 if status.spent_usd < limit or not status.spent_usd:
                     break
                 mark = status.name, status.period, threshold, callback
-                if mark not in self._told:
-                    self._told.add(mark)
-                    if self._claim is None or await self._claim(status.name, threshold):
-                        callback(_alert(status, threshold))
+                if mark in self._told:
+                    continue
+                self._told.add(mark)
+                try:
+                    is_ours = self._claim is None or await self._claim(status.name, threshold)
+                except BaseException:
+                    # Nobody was told, so the next check may tell it.
+                    self._told.remove(mark)
+                    raise
+                if is_ours:
+                    callback(_alert(status, threshold))
 
 
 def _alert(status: BudgetStatus, threshold: float) -> Alert:

@@ -173,7 +173,8 @@ class Ledger(ABC):
         A reservation of nothing is always granted, so that free models pass exhausted budgets.
 
         Returns:
-            None if it is granted, or the status of the first budget that has not enough left.
+            None if it is granted, or the status of a budget that has not enough left: of one for
+            which waiting cannot help, if there is such a one.
 
         Raises:
             ConfigurationError: A budget is not declared.

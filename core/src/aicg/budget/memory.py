@@ -73,14 +73,15 @@ class MemoryLedger(Ledger):
     async def declare(self, budget: Budget, *, spent_usd: Decimal = ZERO) -> None:
         """Make a budget known, or change the limit, period and alerts of a known one."""
         with self._lock:
-            known = self._accounts.get(budget.name)
             limit = to_picodollars(budget.limit_usd)
-            if known is None or known.budget.per != budget.per:
-                spent = to_picodollars(spent_usd)
-                period = _period(budget, self._clock.time())
-                self._accounts[budget.name] = _Account(budget, period, limit, spent)
+            period = _period(budget, self._clock.time())
+            if budget.name in self._accounts:
+                # In a period of another length too, what is spent and reserved counts.
+                known = self._account(budget.name)
+                known.budget, known.limit, known.period = budget, limit, period
             else:
-                known.budget, known.limit = budget, limit
+                spent = to_picodollars(spent_usd)
+                self._accounts[budget.name] = _Account(budget, period, limit, spent)
             woken = self._served()
         _wake(woken)
 
@@ -90,9 +91,10 @@ class MemoryLedger(Ledger):
         with self._lock:
             accounts = [self._account(name) for name in reservation.budgets]
             if amount:
-                for account in accounts:
-                    if not account.has_room(amount):
-                        return account.status()
+                short = [account for account in accounts if not account.has_room(amount)]
+                if short:
+                    # False sorts first: the one for which no settlement makes room.
+                    return min(short, key=lambda it: it.could_have_room(amount)).status()
             for account in accounts:
                 account.reserved += amount
             self._open[reservation.id] = amount, accounts
@@ -165,7 +167,8 @@ class MemoryLedger(Ledger):
             )
         if account.budget.per is not None:
             period = _period(account.budget, self._clock.time())
-            if period != account.period:
+            # A clock that is set back opens no period again.
+            if period > account.period:
                 # Reservations of the old period settle on the old account.
                 account = _Account(account.budget, period, account.limit)
                 self._accounts[name] = account

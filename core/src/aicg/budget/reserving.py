@@ -84,12 +84,11 @@ async def reserve_worst_case(
         short = await ledger.reserve(reservation)
         if short is None:
             return Hold(reservation=reservation, output_tokens=cap, capped_by=capped_by)
-        fitting = price.fitting_output_tokens(input_tokens, short.unspent_usd)
-        if reservation.amount_usd <= short.unspent_usd:
-            now = anyio.current_time()
-            give_up_at = now + tight.wait_s if give_up_at is None else give_up_at
-            if now >= give_up_at:
-                raise _exceeded(short, reservation, fitting, waited_s=tight.wait_s)
+        now = anyio.current_time()
+        give_up_at = now + tight.wait_s if give_up_at is None else give_up_at
+        room_usd = short.unspent_usd if now < give_up_at else short.left_usd
+        fitting = price.fitting_output_tokens(input_tokens, room_usd)
+        if reservation.amount_usd <= room_usd:
             with anyio.CancelScope(deadline=give_up_at):
                 await ledger.wait_for_room(reservation)
         elif may_shrink and floor <= fitting < cap:
@@ -97,19 +96,19 @@ async def reserve_worst_case(
             amount_usd = price.worst_cost(input_tokens, cap)
             reservation = attrs.evolve(reservation, amount_usd=amount_usd)
         else:
-            raise _exceeded(short, reservation, fitting)
+            raise _exceeded(short, reservation, fitting, tight.wait_s)
 
 
 def _exceeded(
-    short: BudgetStatus, reservation: Reservation, fitting: int, waited_s: float | None = None
+    short: BudgetStatus, reservation: Reservation, fitting: int, wait_s: float
 ) -> BudgetExceededError:
     advice = (
-        f"waited {waited_s:g} s for other requests to settle"
-        if waited_s is not None
-        else f"an output cap of {fitting:,} tokens would fit"
+        f"an output cap of {fitting:,} tokens would fit"
         if fitting
         else "raise the limit, shorten the prompt, or ask a cheaper model"
     )
+    if reservation.amount_usd <= short.unspent_usd:
+        advice = f"waited {wait_s:g} s for other requests to settle; {advice}"
     return BudgetExceededError(
         f"the budget {short.name!r} does not cover this request: it may cost "
         f"{format_cost(reservation.amount_usd)}, and of {format_cost(short.limit_usd)} "

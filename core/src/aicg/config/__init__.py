@@ -11,7 +11,8 @@ from aicg.config.settings import (
     ModelSettings,
     Section,
     SessionSettings,
-    amend,
+    amend_settings,
+    read_settings,
 )
 from aicg.config.sources import find_config_file, write_config
 
@@ -24,7 +25,8 @@ __all__ = [
     "Secret",
     "Section",
     "SessionSettings",
-    "amend",
+    "amend_settings",
     "find_config_file",
+    "read_settings",
     "write_config",
 ]

@@ -201,6 +201,7 @@ class Config:
         path: str | Path | None = None,
         *,
         environ: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
         overrides: Mapping[str, Any] | None = None,
         readers: Mapping[str, Reader] | None = None,
     ) -> Config:
@@ -209,6 +210,7 @@ class Config:
         Args:
             path: The file; if None, the one that AICG_CONFIG names, or the nearest `aicg.toml`.
             environ: The environment; the process's own if None.
+            defaults: Sections that all others win over.
             overrides: Sections that win over all others.
             readers: What reads files other than TOML, by suffix.
 
@@ -217,6 +219,7 @@ class Config:
         """
         environ = os.environ if environ is None else environ
         layers = Layers(environ)
+        layers.add("default", defaults or {})
         named = path or environ.get("AICG_CONFIG")
         file = Path(named) if named else find_config_file()
         if file is not None:
@@ -267,7 +270,16 @@ def _table(layers: Layers, family: str) -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def amend(settings: T, changes: Mapping[str, Any], path: KeyPath = ()) -> T:
+def read_settings(path: Path, cls: type[T]) -> T:
+    """Return what a TOML file of a plugin's or an application's own says, as an attrs class.
+
+    Raises:
+        ConfigurationError: It cannot be read, or does not fit; every problem has a line.
+    """
+    return structure(cls, read_config_file(path, {}), (), {(): display_name(path)})
+
+
+def amend_settings(settings: T, changes: Mapping[str, Any], path: KeyPath = ()) -> T:
     """Return the settings of this path with these changes, which are checked as a file's are.
 
     Raises:

@@ -11,13 +11,15 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
 from aicg.errors import PluginError
 from aicg.exchange import Request, Response, Retry
+from aicg.logs import pass_to_stdlib
 
 if TYPE_CHECKING:
     import pluggy
@@ -97,7 +99,9 @@ class ActHooks:
                 continue
             if isinstance(result, Response):
                 return result, step.order
-            context.request = _checked(result, Request, step, "a Request, a Response or None")
+            context.request = _checked(
+                result, Request, step, "aicg_pre_request takes a Request, a Response or None"
+            )
         return None
 
     async def after(
@@ -116,7 +120,9 @@ class ActHooks:
                 _blame(error, step, "aicg_post_request")
                 raise
             if result is not None:
-                response = _checked(result, Response, step, "a Response or None")
+                response = _checked(
+                    result, Response, step, "aicg_post_request takes a Response or None"
+                )
         return response
 
     async def rescue(
@@ -135,27 +141,36 @@ class ActHooks:
             if isinstance(result, Response):
                 return result, step.order
             if result is not None:
-                return _checked(result, Retry, step, "a Retry, a Response or None"), step.order
+                expected = "aicg_on_error takes a Retry, a Response or None"
+                return _checked(result, Retry, step, expected), step.order
         return None
 
     async def start(self, session: LLMSession) -> None:
         """Call `aicg_session_start`."""
-        await _tell(self.session_start, session, "aicg_session_start")
+        for step in self.session_start:
+            await _tell(step, session, "aicg_session_start")
 
     async def end(self, session: LLMSession) -> None:
-        """Call `aicg_session_end`."""
-        await _tell(self.session_end, session, "aicg_session_end")
+        """Call `aicg_session_end` of all plugins, whatever one of them raises."""
+        await _end(self.session_end, session)
 
 
-async def _tell(steps: tuple[Step, ...], session: LLMSession, hook: str) -> None:
-    for step in steps:
+async def _end(steps: tuple[Step, ...], session: LLMSession) -> None:
+    if steps:
         try:
-            result = step.call(session)
-            if step.is_async:
-                await result
-        except Exception as error:
-            _blame(error, step, hook)
-            raise
+            await _tell(steps[0], session, "aicg_session_end")
+        finally:
+            await _end(steps[1:], session)
+
+
+async def _tell(step: Step, session: LLMSession, hook: str) -> None:
+    try:
+        result = step.call(session)
+        if step.is_async:
+            await result
+    except Exception as error:
+        _blame(error, step, hook)
+        raise
 
 
 def _step(impl: pluggy.HookImpl, arguments: tuple[str, ...], ranks: Mapping[str, int]) -> Step:
@@ -178,14 +193,17 @@ def _checked(result: Any, kind: type[Any], step: Step, expected: str) -> Any:
     if isinstance(result, kind):
         return result
     raise PluginError(
-        f"the plugin {step.plugin!r} returned {type(result).__name__}, where the hook takes "
-        f"{expected}",
+        f"the plugin {step.plugin!r} returned {type(result).__name__}, where {expected}",
         plugin=step.plugin,
     )
 
 
 def _blame(error: Exception, step: Step, hook: str) -> None:
     error.add_note(f"raised by the plugin {step.plugin!r} in {hook}")
+
+
+# It looks on as the plugins do: its handlers and filters may be anybody's.
+_STDLIB: Final = Step("stdlib logging", (3, 0, ""), pass_to_stdlib, is_async=False)
 
 
 class WatchHooks:
@@ -201,15 +219,14 @@ class WatchHooks:
             ]
             return tuple(sorted(found, key=lambda step: step.order))
 
-        self._log = steps("log", "record")
+        self._log = (*steps("log", "record"), _STDLIB)
         self._alert = steps("alert", "alert", "budget")
         self._close = steps("close")
         self._reported: set[tuple[str, str]] = set()
 
     def log(self, record: Any) -> None:
-        """Call `aicg_log`."""
-        if self._log:
-            self._show(self._log, "aicg_log", record)
+        """Call `aicg_log`, and hand the record on to the standard library's logging."""
+        self._show(self._log, "aicg_log", record)
 
     def alert(self, alert: Any, budget: Any) -> None:
         """Call `aicg_alert`."""
@@ -230,12 +247,11 @@ class WatchHooks:
         """Say once on stderr that a plugin failed in a hook."""
         if (plugin, hook) in self._reported:
             return
-        self._reported.add((plugin, hook))
         cause = "".join(traceback.format_exception_only(error)).strip()
         place = traceback.extract_tb(error.__traceback__)[-1:]
         where = f" at {place[0].filename}:{place[0].lineno}" if place else ""
-        print(  # noqa: T201 - the logger itself may be what failed
-            f"aicg: the plugin {plugin!r} failed in {hook}{where}: {cause} "
-            f"(said once; the work goes on)",
-            file=sys.stderr,
-        )
+        told = f"aicg: the plugin {plugin!r} failed in {hook}{where}: {cause}"
+        # The logger itself may be what failed, and there may be no stderr, or a closed one.
+        with suppress(AttributeError, OSError, ValueError):
+            sys.stderr.write(f"{told} (said once; the work goes on)\n")
+        self._reported.add((plugin, hook))

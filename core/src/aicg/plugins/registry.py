@@ -7,8 +7,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import attrs
 import pluggy
@@ -16,12 +15,14 @@ import pluggy
 from aicg import hookspecs
 from aicg.errors import ConfigurationError, PluginError, UnknownPluginError
 from aicg.hookspecs import ACT_HOOKS, PROJECT, WATCH_HOOKS
+from aicg.models import ModelInfo
 from aicg.plugins.dispatch import ActHooks, WatchHooks
 
 if TYPE_CHECKING:
     from aicg.config import Section
-    from aicg.models import ModelInfo
     from aicg.plugins.discovery import Candidate
+
+_T = TypeVar("_T")
 
 HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith(f"{PROJECT}_"))
 
@@ -51,6 +52,15 @@ class PluginInfo:
     hooks: tuple[str, ...] = ()
 
 
+class _PluginManager(pluggy.PluginManager):
+    """Looks at functions only; pluggy 1.6 runs a plugin's properties to see whether they are."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        value = inspect.getattr_static(plugin, name, None)
+        is_function = inspect.isroutine(getattr(value, "__func__", value))
+        return super().parse_hookimpl_opts(plugin, name) if is_function else None
+
+
 class PluginRegistry:
     """Loads plugins one by one, so that a broken one takes nothing down but itself."""
 
@@ -62,14 +72,15 @@ class PluginRegistry:
         disabled: AbstractSet[str] = frozenset(),
         required: Iterable[str] = (),
     ) -> None:
-        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager = _PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
         self._faults: dict[str, PluginError] = {}
         self._named: dict[str, dict[str, Any]] = {}
+        self._required = tuple(required)
         for candidate in candidates:
             self._add(candidate, section_of(candidate.name), disabled)
-        self._check_required(required)
+        self._check_required(self._required)
 
     def infos(self) -> tuple[PluginInfo, ...]:
         """Return every plugin that was found, by name."""
@@ -87,27 +98,27 @@ class PluginRegistry:
         """Return what plugins announce by name through a register hook, such as "providers".
 
         A name that two plugins claim stays with the plugin of that name; where neither is, the one
-        whose name sorts first keeps it. Who loses is put in quarantine.
+        whose name sorts first keeps it. Who loses is put in quarantine, with all that it offers.
         """
         if hook not in self._named:
-            owners: dict[str, str] = {}
+            impls = self._implementations(f"{PROJECT}_{hook}")
+            offers = {impl.plugin_name: self._ask(impl, _as_records) or {} for impl in impls}
+            owners = {plugin: plugin for plugin, records in offers.items() if plugin in records}
             found: dict[str, Any] = {}
-            for impl in self._implementations(f"{PROJECT}_{hook}"):
-                for name, value in self._records(impl).items():
-                    if name in owners and impl.plugin_name != name:
-                        self._quarantine_claim(impl.plugin_name, hook, name, owners[name])
-                        continue
-                    if name in owners:
-                        self._quarantine_claim(owners[name], hook, name, impl.plugin_name)
-                    owners[name] = impl.plugin_name
-                    found[name] = value
+            for plugin, records in offers.items():
+                lost = [name for name in records if owners.get(name, plugin) != plugin]
+                if lost:
+                    self._quarantine_claim(plugin, hook, lost[0], owners[lost[0]])
+                else:
+                    owners.update(dict.fromkeys(records, plugin))
+                    found.update(records)
             self._named[hook] = found
         return self._named[hook]
 
     def model_info(self, provider: str, model: str) -> ModelInfo | None:
         """Return the first plugin's knowledge of a model."""
         for impl in self._implementations("aicg_model_info"):
-            info: ModelInfo | None = self._ask(impl, provider=provider, model=model)
+            info = self._ask(impl, _as_model_info, provider=provider, model=model)
             if info is not None:
                 return info
         return None
@@ -168,6 +179,7 @@ class PluginRegistry:
         self._infos[key] = attrs.evolve(info, status="broken", error=cause, hooks=())
         if self._manager.has_plugin(info.name) and key == info.name:
             self._manager.unregister(name=info.name)
+        self._check_required(name for name in self._required if name == key)
         origin = f" of {info.distribution} {info.version}".rstrip() if info.distribution else ""
         warnings.warn(
             f"the plugin {info.name!r}{origin} is left out: {cause}", PluginWarning, stacklevel=2
@@ -191,17 +203,9 @@ class PluginRegistry:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)
         return sorted(caller.get_hookimpls(), key=lambda impl: impl.plugin_name)
 
-    def _records(self, impl: pluggy.HookImpl) -> dict[str, Any]:
-        records = self._ask(impl)
-        if records is None:
-            return {}
-        if isinstance(records, Mapping):
-            return dict(records)
-        return {record.name: record for record in records}
-
-    def _ask(self, impl: pluggy.HookImpl, **values: Any) -> Any:
+    def _ask(self, impl: pluggy.HookImpl, read: Callable[[Any], _T], **values: Any) -> _T | None:
         try:
-            return impl.function(*[values[name] for name in impl.argnames])
+            return read(impl.function(*[values[name] for name in impl.argnames]))
         except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide what others know
             self._quarantine(self._infos.pop(impl.plugin_name), error)
             return None
@@ -220,6 +224,18 @@ class PluginRegistry:
             ) from cause
 
 
+def _as_records(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Mapping):
+        return dict(answer)
+    return {record.name: record for record in answer or ()}
+
+
+def _as_model_info(answer: Any) -> ModelInfo | None:
+    if answer is not None and not isinstance(answer, ModelInfo):
+        raise TypeError(f"it returned {type(answer).__name__}, not a ModelInfo or None")
+    return answer
+
+
 def _origin(info: PluginInfo) -> str:
     return info.distribution or f"the plugin {info.name!r}"
 
@@ -236,6 +252,10 @@ def _made(target: Any, section: Section) -> Any:
 
 def _checked_hooks(plugin: Any) -> tuple[str, ...]:
     """Return the hooks of a plugin, refusing what pluggy lets pass."""
+    kind: Any = type(plugin)
+    if (kind.__eq__, kind.__hash__) != (object.__eq__, object.__hash__):
+        # pluggy takes equal plugins for one, and would drop the others.
+        raise PluginError(f"{kind.__name__} compares by value; define it without __eq__ (eq=False)")
     names = []
     for name, function in _hook_functions(plugin):
         marks = getattr(function, f"{PROJECT}_impl", None)
@@ -251,17 +271,19 @@ def _checked_hooks(plugin: Any) -> tuple[str, ...]:
             family = "watches" if name in WATCH_HOOKS else "registers"
             raise PluginError(f"{name} {family} and must be a plain function, not async")
         names.append(name)
-    return tuple(names)
+    return tuple(sorted(names))
 
 
 def _hook_functions(plugin: Any) -> list[tuple[str, Callable[..., Any]]]:
-    # Looked up on the class: a property of the instance must not be run.
-    holder = plugin if isinstance(plugin, ModuleType) else type(plugin)
     found: list[tuple[str, Callable[..., Any]]] = []
-    for name in sorted(dir(holder)):
-        if name.startswith(f"{PROJECT}_"):
-            value = inspect.getattr_static(holder, name)
-            function = getattr(value, "__func__", value)
-            if inspect.isroutine(function):
-                found.append((name, function))
+    for name in dir(plugin):
+        if name.startswith("__"):
+            continue
+        # Looked up without `getattr`: a property must not be run.
+        value = inspect.getattr_static(plugin, name, None)
+        function = getattr(value, "__func__", value)
+        if inspect.isroutine(function):
+            marks = getattr(function, f"{PROJECT}_impl", None)
+            if marks or name.startswith(f"{PROJECT}_"):
+                found.append(((marks or {}).get("specname") or name, function))
     return found

@@ -125,6 +125,18 @@ class LedgerContract(ABC):
             assert await ledger.settle("1", billed("0"))
 
     @pytest.mark.anyio
+    async def test_a_refusal_names_the_budget_that_waiting_cannot_help(self) -> None:
+        async with self.ledger() as ledger:
+            await ledger.declare(Budget("busy", "1.00"))
+            await ledger.declare(Budget("spent", "1.00"), spent_usd=Decimal("1.00"))
+            await ledger.reserve(hold("1", "1.00", "busy"))
+
+            refused = await ledger.reserve(hold("2", "0.10", "busy", "spent"))
+
+        assert refused is not None
+        assert refused.name == "spent"
+
+    @pytest.mark.anyio
     async def test_an_unknown_budget_is_an_error_that_says_how_to_make_it(self) -> None:
         async with self.ledger() as ledger:
             with pytest.raises(ConfigurationError, match=r"\[budgets\.nowhere\]"):

@@ -98,9 +98,10 @@ class FakeProvider(BaseProvider):
     async def stream(self, request: Request) -> AsyncGenerator[Chunk, None]:
         """Do the next step of the script, handing a text on word by word."""
         response = await self.chat(request)
-        for word in response.text.split(" "):
+        *words, last = response.text.split(" ")
+        for piece in (*(f"{word} " for word in words), last):
             await anyio.lowlevel.checkpoint()
-            yield Chunk(text=word if word is response.text else f"{word} ")
+            yield Chunk(text=piece)
         yield Chunk(response=response)
 
     def estimate_input(self, request: Request) -> InputEstimate:

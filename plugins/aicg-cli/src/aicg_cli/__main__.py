@@ -1,0 +1,5 @@
+"""`python -m aicg_cli` is `aicg`."""
+
+from aicg_cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""The items of a job: what its prompts are filled with, one after the other."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from aicg import ConfigurationError
+
+Item: TypeAlias = Mapping[str, Any]
+
+
+class Items:
+    """The items of a job, read anew at each pass so that a long file is never held whole."""
+
+    def __init__(self, source: Path | Sequence[Item], limit: int | None = None) -> None:
+        self._source = source
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[Item]:
+        source = self._source
+        items = _READERS[source.suffix.lower()](source) if isinstance(source, Path) else source
+        return itertools.islice(items, self._limit)
+
+
+def label_of(item: Item, number: int) -> str:
+    """Return what an item is called: its `id`, or its number."""
+    return str(item["id"]) if "id" in item else str(number)
+
+
+def check_source(path: Path) -> None:
+    """Return if items can be read from the file.
+
+    Raises:
+        ConfigurationError: There is no such file, or no reader for its kind.
+    """
+    if path.suffix.lower() not in _READERS:
+        raise ConfigurationError(
+            f"{path}: items are read from {', '.join(_READERS)} files", source=str(path)
+        )
+    if not path.is_file():
+        raise ConfigurationError(f"{path}: there is no such file of items", source=str(path))
+
+
+def _read_jsonl(path: Path) -> Iterator[Item]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                item = json.loads(line)
+            except ValueError as error:
+                raise _wrong(path, number, f"not JSON: {error}") from error
+            if not isinstance(item, dict):
+                raise _wrong(path, number, "an item is a JSON object, such as {'topic': 'loops'}")
+            yield item
+
+
+def _read_csv(path: Path) -> Iterator[Item]:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    count = len(reader.fieldnames or ())
+                    raise _wrong(path, reader.line_num, f"a row has {count} fields, as the first")
+                yield row
+        except csv.Error as error:
+            raise _wrong(path, reader.line_num, f"not CSV: {error}") from error
+
+
+def _read_toml(path: Path) -> Iterator[Item]:
+    try:
+        items = tomllib.loads(path.read_text("utf-8")).get("items")
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}", source=str(path)) from error
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ConfigurationError(
+            f"{path}: each item is a table under [[items]]", source=str(path), key="items"
+        )
+    yield from items
+
+
+def _wrong(path: Path, line: int, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{path}, line {line}: {what}", source=str(path))
+
+
+_READERS = {".csv": _read_csv, ".jsonl": _read_jsonl, ".toml": _read_toml}

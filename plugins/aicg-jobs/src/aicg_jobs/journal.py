@@ -1,0 +1,174 @@
+"""The journal of an output folder: what its runs asked, got, wrote and spent, one JSON line each.
+
+A line is written before each request and after each answer, so that a run can be broken off at any
+point: what was answered is not asked again, and what was asked and never settled counts as spent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any, Final, Self
+
+from aicg import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+JOURNAL: Final = ".aicg-run.jsonl"
+LOCK: Final = ".aicg-run.lock"
+NOTHING: Final = object()
+
+
+class Journal:
+    """Appends to the journal of a folder, and keeps where in it each answer stands.
+
+    Attributes:
+        spent_usd: What earlier runs spent, with those requests at their worst that nobody settled.
+    """
+
+    def __init__(self, folder: Path, job: str) -> None:
+        """Open the journal, and lock the folder.
+
+        Raises:
+            ConfigurationError: Another run is at work in the folder, or it holds another job.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder)
+        self._path = folder / JOURNAL
+        self._answers: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        self._run_usd = Decimal(0)
+        self._unsettled: dict[str, Decimal] = {}
+        self.spent_usd = Decimal(0)
+        self._file = self._path.open("a+b")
+        try:
+            self._read(job)
+        except BaseException:
+            self.close()
+            raise
+        self.spent_usd += self._run_usd + sum(self._unsettled.values())
+        self._append({"event": "start", "job": job})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal, and let others run in the folder."""
+        self._file.close()
+        self._lock.close()
+
+    def answer(self, key: str) -> Any:
+        """Return the answer kept under the key, or `NOTHING`."""
+        offset = self._answers.get(key)
+        return NOTHING if offset is None else self._at(offset)["answer"]
+
+    def entry(self, key: str) -> dict[str, Any]:
+        """Return all that is kept of an answer, the names of its files among it."""
+        return {**self._at(self._answers[key]), "files": list(self.written(key))}
+
+    def written(self, key: str) -> Mapping[str, str]:
+        """Return the files last written from an answer, with a digest of what stood in each."""
+        offset = self._written.get(key)
+        return {} if offset is None else self._at(offset)["files"]
+
+    def ask(self, key: str, worst_usd: Decimal | None) -> None:
+        """Note that a request is about to be sent that costs at most this."""
+        self._append({"event": "ask", "key": key, "worst_usd": str(worst_usd or 0)})
+
+    def keep(self, key: str, record: Mapping[str, Any]) -> None:
+        """Note an answer; the record has at least `answer` and `cost_usd`."""
+        self._answers[key] = self._append({"event": "answer", "key": key, **record})
+
+    def fail(self, key: str, cost_usd: Decimal, reason: str) -> None:
+        """Note that a request brought no answer that can be used."""
+        self._append({"event": "fail", "key": key, "cost_usd": str(cost_usd), "reason": reason})
+
+    def write(self, key: str, files: Mapping[str, str]) -> None:
+        """Note the files made from an answer, with a digest of what stands in each."""
+        self._written[key] = self._append({"event": "write", "key": key, "files": files})
+
+    def end(self, spent_usd: Decimal) -> None:
+        """Note what the run spent in all, as the ledger has it."""
+        self._append({"event": "end", "spent_usd": str(spent_usd)})
+
+    def _append(self, record: Mapping[str, Any]) -> int:
+        offset = self._file.seek(0, os.SEEK_END)
+        self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        self._file.flush()
+        return offset
+
+    def _at(self, offset: int) -> dict[str, Any]:
+        self._file.seek(offset)
+        record: dict[str, Any] = json.loads(self._file.readline())
+        return record
+
+    def _read(self, job: str) -> None:
+        self._file.seek(0)
+        offset, line = 0, b"\n"
+        for line in self._file:
+            # A crash tears the last line at most; what it told is asked for again.
+            with suppress(ArithmeticError, KeyError, TypeError, ValueError):
+                self._take(json.loads(line), offset, job)
+            offset += len(line)
+        if not line.endswith(b"\n"):
+            self._file.write(b"\n")
+
+    def _take(self, record: Mapping[str, Any], offset: int, job: str) -> None:
+        match record["event"]:
+            case "start":
+                if record["job"] != job:
+                    raise ConfigurationError(
+                        f"{self._path.parent} holds the work of another job, {record['job']!r}: "
+                        f"choose another folder for {job!r} with --output",
+                        source=str(self._path),
+                    )
+                self.spent_usd += self._run_usd + sum(self._unsettled.values())
+                self._run_usd = Decimal(0)
+                self._unsettled.clear()
+            case "ask":
+                self._unsettled[record["key"]] = Decimal(record["worst_usd"])
+            case "answer" | "fail":
+                self._unsettled.pop(record["key"], None)
+                self._run_usd += Decimal(record["cost_usd"])
+                if record["event"] == "answer":
+                    self._answers[record["key"]] = offset
+            case "write":
+                self._written[record["key"]] = offset
+            case "end":
+                self._run_usd = Decimal(record["spent_usd"])
+                self._unsettled.clear()
+
+
+def _locked(folder: Path) -> IO[str]:
+    # The system drops the lock with the process, so a crash leaves none behind.
+    lock = (folder / LOCK).open("a+", encoding="ascii")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        owner = lock.read().strip() or "unknown"
+        lock.close()
+        raise ConfigurationError(
+            f"another aicg run (process {owner}) is at work in {folder}: wait until it ends, or "
+            f"choose another folder with --output"
+        ) from error
+    lock.seek(0)
+    lock.truncate()
+    lock.write(str(os.getpid()))
+    lock.flush()
+    return lock

@@ -1,0 +1,8 @@
+"""OpenAI, and every server that speaks its Chat Completions, as a provider for aicg."""
+
+from __future__ import annotations
+
+from aicg_openai.provider import OpenAIProvider
+from aicg_openai.settings import OpenAISettings
+
+__all__ = ["OpenAIProvider", "OpenAISettings"]

@@ -1,0 +1,87 @@
+"""The journal keeps answers and money through crashes, and lets one run in at a time."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aicg import ConfigurationError
+from aicg_jobs.journal import JOURNAL, NOTHING, Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT: dict[str, Any] = {"item": "loops", "step": "lesson", "answer": "Text.", "cost_usd": "0.002"}
+CENT = Decimal("0.01")
+
+
+def test_an_answer_is_there_in_the_next_run(tmp_path: Path) -> None:
+    with Journal(tmp_path, "course") as journal:
+        journal.ask("key", CENT)
+        journal.keep("key", KEPT)
+        journal.write("key", {"loops.md": "digest"})
+
+    with Journal(tmp_path, "course") as journal:
+        assert journal.answer("key") == "Text."
+        assert journal.answer("other") is NOTHING
+        assert journal.written("key") == {"loops.md": "digest"}
+        assert journal.entry("key")["files"] == ["loops.md"]
+
+
+def test_what_was_never_settled_counts_at_its_worst(tmp_path: Path) -> None:
+    with Journal(tmp_path, "course") as journal:
+        journal.ask("answered", CENT)
+        journal.keep("answered", KEPT)
+        journal.ask("failed", CENT)
+        journal.fail("failed", Decimal("0.005"), "it broke")
+        journal.ask("killed", CENT)
+
+    with Journal(tmp_path, "course") as journal:
+        assert journal.spent_usd == Decimal("0.017")
+
+
+def test_the_ledgers_sum_stands_above_the_lines(tmp_path: Path) -> None:
+    with Journal(tmp_path, "course") as journal:
+        journal.ask("cancelled", CENT)
+        journal.end(Decimal("0.003"))
+
+    with Journal(tmp_path, "course") as journal:
+        journal.ask("killed", CENT)
+
+    with Journal(tmp_path, "course") as journal:
+        assert journal.spent_usd == Decimal("0.013")
+
+
+@pytest.mark.parametrize("torn", [b'{"event": "answer", "key": "ke', b'{"event": "ans\n', b"\xff"])
+def test_a_torn_line_loses_itself_alone(tmp_path: Path, torn: bytes) -> None:
+    with Journal(tmp_path, "course") as journal:
+        journal.keep("first", KEPT)
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(torn)
+
+    with Journal(tmp_path, "course") as journal:
+        journal.keep("second", KEPT)
+    with Journal(tmp_path, "course") as journal:
+        assert journal.answer("first") == journal.answer("second") == "Text."
+
+
+def test_a_folder_takes_one_run_at_a_time(tmp_path: Path) -> None:
+    with (
+        Journal(tmp_path, "course"),
+        pytest.raises(ConfigurationError, match=r"another aicg run \(process \d+\) is at work"),
+    ):
+        Journal(tmp_path, "course")
+
+    with Journal(tmp_path, "course"):
+        pass
+
+
+def test_a_folder_belongs_to_one_job(tmp_path: Path) -> None:
+    with Journal(tmp_path, "course"):
+        pass
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="the work of another job, 'course'"):
+            Journal(tmp_path, "stories")

@@ -1,0 +1,97 @@
+"""What is known of OpenAI's models."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from aicg import CAPABILITIES, Image
+from aicg_openai.families import FAMILIES, family_of
+from aicg_openai.images import UNKNOWN_IMAGE, read_size
+
+
+@pytest.mark.parametrize(
+    ("model", "family"),
+    [
+        ("gpt-5-mini-2025-08-07", "gpt-5-mini"),
+        ("gpt-5", "gpt-5"),
+        ("gpt-5.6-luna", "gpt-5.6"),
+        ("gpt-6-astra", "gpt-6-astra"),
+        ("ft:gpt-4o-mini-2024-07-18:acme::id", "gpt-4o-mini"),
+    ],
+)
+def test_a_model_belongs_to_the_family_it_is_named_for(model: str, family: str) -> None:
+    assert family_of(model) is FAMILIES[family]
+
+
+@pytest.mark.parametrize("model", ["gpt-5.9", "gpt", "llama-3.3-70b", "", "openai/gpt-5"])
+def test_other_models_belong_to_none(model: str) -> None:
+    assert family_of(model) is None
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_capabilities_are_named_as_the_kernel_names_them(name: str) -> None:
+    assert FAMILIES[name].capabilities() <= CAPABILITIES
+
+
+def test_capabilities_tell_families_apart() -> None:
+    assert {"temperature", "stop", "images"} <= FAMILIES["gpt-4o"].capabilities()
+    assert "temperature" not in FAMILIES["gpt-5.6"].capabilities()
+    assert "reasoning" in FAMILIES["gpt-5.6"].capabilities()
+    assert "images" not in FAMILIES["o3-mini"].capabilities()
+    assert "tools" not in FAMILIES["gpt-6-astra"].capabilities()
+    assert "schema" not in FAMILIES["gpt-4"].capabilities()
+
+
+def png(width: int, height: int) -> bytes:
+    return b"\x89PNG\r\n\x1a\n" + b"\x00\x00\x00\rIHDR" + struct.pack(">II", width, height)
+
+
+def jpeg(width: int, height: int) -> bytes:
+    application = b"\xff\xe0" + struct.pack(">H", 16) + b"\x00" * 14
+    frame = b"\xff\xc2" + struct.pack(">HBHH", 17, 8, height, width)
+    return b"\xff\xd8" + application + b"\xff" + frame
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (png(640, 480), (640, 480)),
+        (b"GIF89a" + struct.pack("<HH", 640, 480), (640, 480)),
+        (jpeg(640, 480), (640, 480)),
+        (png(640, 480)[:18], None),
+        (jpeg(640, 480)[:24], None),
+        (b"\xff\xd8\x00", None),
+        (b"RIFF", None),
+        (b"", None),
+    ],
+    ids=["png", "gif", "jpeg", "cut png", "cut jpeg", "no jpeg", "other", "empty"],
+)
+def test_the_size_of_an_image_is_read_from_its_head(
+    data: bytes, size: tuple[int, int] | None
+) -> None:
+    assert read_size(data) == size
+
+
+@pytest.mark.parametrize(
+    ("family", "image", "least", "most"),
+    [
+        ("gpt-4o", Image(url="http://127.0.0.1/a"), 1445, 1445),
+        ("gpt-4o", Image(data=png(4000, 4000), detail="low"), 85, 85),
+        ("gpt-5-mini", Image(data=png(1024, 1024)), 1659, 1660),
+        ("gpt-5-mini", Image(data=png(1800, 2400)), 2353, 2490),
+        ("gpt-5.6", Image(data=png(1024, 1024)), 1229, 1230),
+        ("gpt-5.6", Image(data=png(8000, 8000)), 36_000, 36_001),
+        ("gpt-5.6", Image(data=png(8000, 8000), detail="high"), 3_000, 3_001),
+        ("gpt-5.6", Image(data=b"?"), 36_000, 36_001),
+    ],
+)
+def test_an_image_is_bound_by_the_documented_rule(
+    family: str, image: Image, least: int, most: int
+) -> None:
+    rule = FAMILIES[family].images
+
+    assert rule is not None
+    assert least <= rule.upper(image) <= most
+    assert rule.upper(image) <= UNKNOWN_IMAGE.upper(image)
