@@ -211,11 +211,12 @@ def _sizes() -> list[str]:
 
 
 def _unpinned(workspace: Environment) -> list[str]:
-    listed = ("pip", "freeze", "--exclude-editable", "--python", str(workspace.path))
+    listed = ("pip", "freeze", "--quiet", "--exclude-editable", "--python", str(workspace.path))
     installed = workspace.session.run(_uv(), *listed, env=VARIABLES, external=True, silent=True)
     pins = {line.partition(" ;")[0] for line in CONSTRAINTS.read_text("utf-8").splitlines()}
     missing = sorted(set(str(installed).splitlines()) - pins)
-    return [f"constraints.txt lacks {pin}: nox -s constraints" for pin in missing]
+    cure = "run nox -s constraints, or remove .nox/workspace if nothing needs it any more"
+    return [f"constraints.txt lacks {pin}: {cure}" for pin in missing]
 
 
 def _lines_of_code(path: Path) -> int:

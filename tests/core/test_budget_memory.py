@@ -348,3 +348,22 @@ def test_a_settlement_in_one_event_loop_wakes_who_waits_in_another(
     thread.join(NEVER)
 
     assert granted == [None]
+
+
+def test_who_waited_in_a_loop_that_was_closed_disturbs_nobody() -> None:
+    import asyncio  # noqa: TID251 - only by hand is a loop closed under its tasks
+
+    ledger = MemoryLedger()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(ledger.declare(Budget("a", "1.00")))
+    loop.run_until_complete(ledger.reserve(hold("1", "1.00")))
+    task = loop.create_task(ledger.wait_for_room(hold("2", "1.00")))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+
+    settled = anyio.run(ledger.settle, "1", cost("0"))
+
+    assert settled
+    assert not task.done()
+    # asyncio complains of a task that was never done.
+    task._log_destroy_pending = False  # type: ignore[attr-defined]

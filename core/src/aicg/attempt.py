@@ -211,7 +211,7 @@ class Attempt:
         price = self._session.kernel.price_of(self._route, answer.model)
         rates = None if price is None else price.rates_for(answer.usage.total_input_tokens)
         return self._line(
-            "billed",
+            "assumed" if answer.usage_assumed else "billed",
             ZERO if rates is None else rates.cost(answer.usage),
             price,
             rates=rates,

@@ -68,7 +68,7 @@ class Books:
         if line.outcome != "released":
             cost = None if line.rates is None else line.cost_usd
             self.costs.record(model, cost, assumed=line.outcome == "assumed")
-        if line.outcome == "billed":
+        if line.error is None:
             self.tokens.record(model, line.usage)
 
     def note_success(self, context: RequestContext, response: Response) -> None:

@@ -154,6 +154,7 @@ class Response:
         finish_reason: Why the answer ends.
         model: The model that answered, by the provider's name for it.
         usage: The tokens used.
+        usage_assumed: Whether the provider did not state the usage, and it is an upper bound.
         response_id: The provider's id of the answer.
         headers: The answer's HTTP headers, names in lower case.
         raw: The provider's own answer, if the request asked for it.
@@ -171,6 +172,7 @@ class Response:
     finish_reason: FinishReason = "stop"
     model: str = ""
     usage: Usage = NO_USAGE
+    usage_assumed: bool = False
     response_id: str | None = None
     headers: Mapping[str, str] = EMPTY
     raw: Mapping[str, Any] | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
 
@@ -24,10 +26,12 @@ from aicg.plugins import Candidate, PluginRegistry, discover
 from aicg.session import LLMSession, SessionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
     from types import TracebackType
+
+    from anyio.from_thread import BlockingPortal
 
     from aicg.budget import Alert, Ledger
     from aicg.clock import Clock
@@ -79,7 +83,9 @@ class Kernel:
         self._kinds: Mapping[str, type[BaseProvider]] = self._registry.named("providers")
         self.ledger = ledger or self._make_ledger()
         self.alerts = AlertManager(self.ledger.claim_alert)
-        self.portals = anyio.from_thread.BlockingPortalProvider()
+        self._portals = anyio.from_thread.BlockingPortalProvider()
+        self._lending = threading.Lock()
+        self._borrowers = 0
         self._watchers = self._registry.watch_hooks(frozenset())
         self._opening = anyio.Lock()
         self._state: Literal["new", "open", "closed"] = "new"
@@ -161,13 +167,12 @@ class Kernel:
         """Close the providers, the plugins and the ledger; a second call does nothing."""
         async with self._opening:
             was_open, self._state = self._state == "open", "closed"
-            providers, self._providers = list(self._providers.values()), {}
-            self._routes.clear()
-            for provider in providers:
-                await provider.aclose()
-            if was_open:
-                self._watchers.close()
-                await self.ledger.aclose()
+            try:
+                await self._close_providers()
+            finally:
+                if was_open:
+                    self._watchers.close()
+                    await self.ledger.aclose()
 
     def session(self, model: str | None = None, **options: Unpack[SessionOptions]) -> LLMSession:
         """Return a session of this kernel; the arguments are those of `LLMSession`.
@@ -246,6 +251,22 @@ class Kernel:
 
     # What follows is for the kernel's own rooms.
 
+    @contextmanager
+    def portal(self) -> Iterator[BlockingPortal]:
+        """Lend the event loop of blocking sessions, which runs while somebody has it."""
+        with self._portals as portal:
+            with self._lending:
+                self._borrowers += 1
+            try:
+                yield portal
+            finally:
+                with self._lending:
+                    self._borrowers -= 1
+                    is_last = not self._borrowers
+                if is_last:
+                    # Their connections belong to this loop, and the next is another.
+                    portal.call(self._close_providers)
+
     def route(self, model: str) -> Route:
         """Return who answers for `provider:model`, and what is known of it.
 
@@ -293,6 +314,14 @@ class Kernel:
         """Return a session's logger."""
         level = self.config.logging.level
         return Logger(watchers.log, self.clock.time, level=level, session_id=session_id)
+
+    async def _close_providers(self) -> None:
+        providers, self._providers = list(self._providers.values()), {}
+        self._routes.clear()
+        async with AsyncExitStack() as stack:
+            # Whatever one of them raises, the others are closed too.
+            for provider in providers:
+                stack.push_async_callback(provider.aclose)
 
     def _tell(self, budget: Budget, alert: Alert) -> None:
         self._watchers.alert(alert, budget)

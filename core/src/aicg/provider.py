@@ -9,6 +9,7 @@ import attrs
 
 from aicg.exchange import Chunk
 from aicg.messages import Document, Image, Message, Part, Reasoning, Text, ToolCall, ToolResult
+from aicg.schemas import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -40,7 +41,8 @@ class BaseProvider(ABC):
 
     One instance serves a kernel: it is made when first asked for, used by many tasks at once, and
     closed with the kernel. Making it opens no connection and imports no SDK. It makes one attempt
-    a call and never retries; it raises `ProviderError` and its subclasses and no other error.
+    a call and never retries. It raises `ProviderError` and its subclasses, and `ConfigurationError`
+    before anything is sent, such as for a missing key.
 
     Attributes:
         settings_type: The attrs class of `[providers.NAME]`.
@@ -84,10 +86,14 @@ class BaseProvider(ABC):
         bytes, and 16 tokens a message for its frame. It is for text: a provider that takes images
         or documents adds what its vendor bills for them.
         """
-        size = len((request.system or "").encode())
-        size += sum(_size(part) for message in request.messages for part in message.parts)
+        size = _bytes(request.system or "")
+        size += sum([_size(part) for message in request.messages for part in message.parts])
         for tool in request.tools:
-            size += len(f"{tool.name}{tool.description}{tool.parameters}".encode())
+            size += _bytes(f"{tool.name}{tool.description}{tool.parameters}")
+        if request.output_schema is not None:
+            size += _bytes(str(json_schema(request.output_schema)))
+        if request.extra:
+            size += _bytes(str(request.extra))
         upper = size + self._frame_tokens(request.messages)
         return InputEstimate(likely=upper // 4 + 1, upper=upper)
 
@@ -122,15 +128,20 @@ class BaseProvider(ABC):
         return 16 * (len(messages) + 2)
 
 
+def _bytes(text: str) -> int:
+    # Half of a surrogate pair, which JSON can carry, is counted like any other character.
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
 def _size(part: Part) -> int:
     match part:
         case Text():
-            return len(part.text.encode())
+            return _bytes(part.text)
         case Reasoning():
-            return len(f"{part.text}{part.signature or ''}{part.opaque or ''}".encode())
+            return _bytes(f"{part.text}{part.signature or ''}{part.opaque or ''}")
         case ToolCall():
-            return len(f"{part.id}{part.name}{part.arguments}".encode()) + 16
+            return _bytes(f"{part.id}{part.name}{part.arguments}") + 16
         case ToolResult():
-            return len(f"{part.call_id}{part.content}".encode()) + 16
+            return _bytes(f"{part.call_id}{part.content}") + 16
         case Image() | Document():
             return len(part.data or part.url or "")

@@ -6,14 +6,25 @@ made for that loop are never used on another.
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
+
+from anyio import CancelScope
 
 from aicg.errors import ConfigurationError
 from aicg.session import LLMSession, SessionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterable,
+        Awaitable,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from decimal import Decimal
     from types import TracebackType
 
@@ -28,6 +39,8 @@ if TYPE_CHECKING:
     from aicg.logs import Logger
     from aicg.messages import Message
     from aicg.stream import ResponseStream
+
+_T = TypeVar("_T")
 
 
 class SyncStream:
@@ -51,8 +64,35 @@ class SyncStream:
         return (chunk.text for chunk in self if chunk.text)
 
     def __iter__(self) -> Iterator[Chunk]:
-        while (chunk := self._portal.call(_next_or_none, self._stream)) is not None:
+        while (chunk := _wait(self._portal, _next_or_none, self._stream)) is not None:
             yield chunk
+
+
+def _wait(portal: BlockingPortal, function: Callable[..., Awaitable[_T]], *values: Any) -> _T:
+    """Return what a call in the portal's loop gives; an interrupt ends and settles the call."""
+    scopes: list[CancelScope] = []
+    ended = threading.Event()
+
+    async def run() -> _T | None:
+        try:
+            with CancelScope() as scope:
+                scopes.append(scope)
+                return await function(*values)
+        finally:
+            ended.set()
+        return None
+
+    def cancel() -> None:
+        # Ctrl-C can come at any point, so the call may not even have begun.
+        scopes[0].cancel() if scopes else ended.set()
+
+    try:
+        return cast("_T", portal.call(run))
+    except BaseException:
+        if not ended.is_set():
+            portal.start_task_soon(cancel)
+            ended.wait()
+        raise
 
 
 async def _next_or_none(iterator: Any) -> Any:
@@ -80,7 +120,7 @@ class SyncConversation:
         self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
     ) -> Response:
         """Return the answer to what is said next; raises as `LLMSession.chat` does."""
-        return self._portal.call(lambda: self._conversation.chat(prompt, **options))
+        return _wait(self._portal, lambda: self._conversation.chat(prompt, **options))
 
     @contextmanager
     def stream(
@@ -116,7 +156,7 @@ class SyncSession:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            portal = stack.enter_context(self.session.kernel.portals)
+            portal = stack.enter_context(self.session.kernel.portal())
             stack.enter_context(portal.wrap_async_context_manager(self.session))
             self._entered = portal
             self._exit = stack.pop_all()
@@ -133,7 +173,7 @@ class SyncSession:
 
     def chat(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Response:
         """Return the answer to a prompt; raises as `LLMSession.chat` does."""
-        return self._portal.call(lambda: self.session.chat(prompt, **options))
+        return _wait(self._portal, lambda: self.session.chat(prompt, **options))
 
     @contextmanager
     def stream(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Iterator[SyncStream]:
@@ -163,10 +203,12 @@ class SyncSession:
             )
         )
         try:
-            while (item := portal.call(_next_or_none, batch)) is not None:
+            while self._entered is portal and (item := _wait(portal, _next_or_none, batch)):
                 yield item
         finally:
-            portal.call(batch.aclose)
+            # The end of the session is the end of its batches.
+            if self._entered is portal:
+                portal.call(batch.aclose)
 
     def estimate(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Estimate:
         """Return what a request may use and cost; nothing is sent."""

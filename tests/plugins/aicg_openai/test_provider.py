@@ -279,6 +279,7 @@ async def test_an_answer_without_usage_is_reckoned_at_the_most_it_can_be(
     assert bytes_and_frames == 103
     expected = Usage(input_tokens=upper, output_tokens=103 if output == 100 else output)
     assert [response.usage for response in responses] == [expected] * 2
+    assert all(response.usage_assumed for response in responses)
     assert caplog.messages == [
         f"test:{model} stated no usage; it is reckoned at the most it can be"
     ]

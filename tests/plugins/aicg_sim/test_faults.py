@@ -16,6 +16,13 @@ REQUEST = aicg.Request(
 )
 
 
+async def read(provider: SimProvider, pieces: list[str]) -> None:
+    """Read a stream, keeping what has come when it breaks."""
+    async with aclosing(provider.stream(REQUEST)) as chunks:
+        async for chunk in chunks:
+            pieces.append(chunk.text)  # noqa: PERF401
+
+
 def test_a_script_comes_first_and_is_not_repeated() -> None:
     plan = FaultPlan.parse("429, ok, 500")
 
@@ -70,9 +77,7 @@ async def test_a_fault_is_an_error_of_its_kind(
     with pytest.raises(error) as caught:
         await provider.chat(REQUEST)
     with pytest.raises(error):
-        async with aclosing(provider.stream(REQUEST)) as chunks:
-            async for _ in chunks:
-                pass
+        await read(provider, [])
     response = await provider.chat(REQUEST)
 
     assert caught.value.outcome == outcome
@@ -99,9 +104,7 @@ async def test_a_cut_stream_has_given_half_and_says_what_it_used() -> None:
     pieces: list[str] = []
 
     with pytest.raises(aicg.ConnectionError) as caught:
-        async with aclosing(provider.stream(REQUEST)) as chunks:
-            async for chunk in chunks:
-                pieces.append(chunk.text)  # noqa: PERF401 - kept when the stream breaks
+        await read(provider, pieces)
 
     assert 0 < len("".join(pieces)) < len(whole)
     assert whole.startswith("".join(pieces))

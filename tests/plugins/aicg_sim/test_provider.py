@@ -277,9 +277,11 @@ def test_the_models_are_known_with_their_prices() -> None:
 
 @pytest.mark.anyio
 async def test_a_session_spends_what_the_answer_costs() -> None:
-    async with make_kernel(provider()) as kernel:
-        async with kernel.session("sim:tutor", budget_usd="0.05") as session:
-            response = await session.chat(PROMPT)
+    async with (
+        make_kernel(provider()) as kernel,
+        kernel.session("sim:tutor", budget_usd="0.05") as session,
+    ):
+        response = await session.chat(PROMPT)
 
     usage = response.usage
     expected = (usage.input_tokens * 250_000 + usage.output_tokens * 2_000_000) * 10**-12

@@ -116,7 +116,7 @@ class LedgerLine:
 
     Attributes:
         outcome: "billed" at its usage; "released", as the provider refused; or "assumed" to have
-            cost its whole reservation, as nobody can know.
+            cost the most that it can have cost, as nobody can know.
         cost_usd: What is charged.
         time: When it was settled, in seconds since the Unix epoch.
         provider: The provider asked.

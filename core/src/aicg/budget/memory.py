@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from aicg.errors import ConfigurationError
 from aicg.money import ZERO, from_picodollars, to_picodollars
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
 
@@ -31,13 +32,13 @@ class _Account:
     limit: int
     spent: int = 0
     reserved: int = 0
+    # What waiters were woken for who have not run since.
+    promised: int = 0
     alerted: set[float] = attrs.field(factory=set)
 
-    def has_room(self, amount: int) -> bool:
-        return self.spent + self.reserved + amount <= self.limit
-
-    def could_have_room(self, amount: int) -> bool:
-        return self.spent + amount <= self.limit
+    @property
+    def free(self) -> int:
+        return self.limit - self.spent - self.reserved
 
     def status(self) -> BudgetStatus:
         return BudgetStatus(
@@ -49,11 +50,12 @@ class _Account:
         )
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class _Waiter:
     names: tuple[str, ...]
     amount: int
     wake: Callable[[], Any]
+    promised_by: Sequence[_Account] = ()
 
 
 class MemoryLedger(Ledger):
@@ -91,10 +93,10 @@ class MemoryLedger(Ledger):
         with self._lock:
             accounts = [self._account(name) for name in reservation.budgets]
             if amount:
-                short = [account for account in accounts if not account.has_room(amount)]
+                short = [account for account in accounts if account.free < amount]
                 if short:
-                    # False sorts first: the one for which no settlement makes room.
-                    return min(short, key=lambda it: it.could_have_room(amount)).status()
+                    # The one for which no settlement makes room, if there is such a one.
+                    return min(short, key=lambda it: it.limit - it.spent).status()
             for account in accounts:
                 account.reserved += amount
             self._open[reservation.id] = amount, accounts
@@ -119,10 +121,13 @@ class MemoryLedger(Ledger):
             with self._lock:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
-                # It may have been promised room just now, which the next in line can have.
+                # The next in line can have what it was promised.
+                self._redeem(waiter)
                 woken = self._served()
             _wake(woken)
             raise
+        with self._lock:
+            self._redeem(waiter)
 
     async def settle(self, reservation_id: str, line: LedgerLine) -> bool:
         """End a reservation and charge the line's cost; the second time nothing happens."""
@@ -174,28 +179,41 @@ class MemoryLedger(Ledger):
                 self._accounts[name] = account
         return account
 
-    def _served(self) -> Iterator[_Waiter]:
+    def _redeem(self, waiter: _Waiter) -> None:
+        for account in waiter.promised_by:
+            account.promised -= waiter.amount
+
+    def _served(self) -> list[_Waiter]:
         """Take those waiters out of line, first come first, for whom it makes sense to try."""
-        promised: dict[str, int] = {}
-        served = []
-        for waiter in list(self._waiters):
-            accounts = [self._account(name) for name in waiter.names]
-            fits = all(
-                account.has_room(waiter.amount + promised.get(account.budget.name, 0))
-                for account in accounts
-            )
-            if fits:
-                for name in waiter.names:
-                    promised[name] = promised.get(name, 0) + waiter.amount
-            if fits or not all(account.could_have_room(waiter.amount) for account in accounts):
-                self._waiters.remove(waiter)
-                served.append(waiter)
-        return iter(served)
+        # By the budgets drawn on: what is free now, and what would be if all were settled. Kept
+        # until somebody is promised some of it, as a thousand may wait for the same.
+        rooms: dict[tuple[str, ...], tuple[int, int]] = {}
+        served: list[_Waiter] = []
+        waiting: deque[_Waiter] = deque()
+        for waiter in self._waiters:
+            if waiter.names not in rooms:
+                accounts = [self._account(name) for name in waiter.names]
+                free = min(it.free - it.promised for it in accounts)
+                rooms[waiter.names] = free, min(it.limit - it.spent for it in accounts)
+            free, possible = rooms[waiter.names]
+            if free < waiter.amount <= possible:
+                waiting.append(waiter)
+                continue
+            served.append(waiter)
+            if waiter.amount <= free:
+                rooms.clear()
+                waiter.promised_by = [self._account(name) for name in waiter.names]
+                for account in waiter.promised_by:
+                    account.promised += waiter.amount
+        self._waiters = waiting
+        return served
 
 
-def _wake(waiters: Sequence[_Waiter] | Iterator[_Waiter]) -> None:
+def _wake(waiters: Iterable[_Waiter]) -> None:
     for waiter in waiters:
-        waiter.wake()
+        # An event loop that was closed takes whoever waited in it along.
+        with suppress(RuntimeError):
+            waiter.wake()
 
 
 def _period(budget: Budget, now: float) -> str:

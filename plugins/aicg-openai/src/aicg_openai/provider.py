@@ -7,6 +7,8 @@ import os
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
+import attrs
+
 from aicg import (
     BaseProvider,
     Chunk,
@@ -204,16 +206,15 @@ class OpenAIProvider(BaseProvider):
     def _respond(
         self, payload: Mapping[str, Any], headers: Mapping[str, str], request: Request
     ) -> Response:
-        usage = codec.read_usage(payload.get("usage"))
-        if usage is None:
-            usage = self._assumed_usage(payload, request)
-        return codec.from_wire(
+        stated = codec.read_usage(payload.get("usage"))
+        response = codec.from_wire(
             payload,
             headers,
-            usage,
+            self._assumed_usage(payload, request) if stated is None else stated,
             model=request.model_name,
             include_raw=request.include_raw,
         )
+        return attrs.evolve(response, usage_assumed=True) if stated is None else response
 
     def _assumed_usage(self, payload: Mapping[str, Any], request: Request) -> Usage:
         """Return the most that an answer can have used which does not say what it used."""

@@ -1,9 +1,9 @@
 """`aicg sim serve`."""
 
 # No postponed annotations here: typer reads them.
-import signal
+import contextlib
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import attrs
 import typer
@@ -12,6 +12,14 @@ import aicg
 from aicg_sim.faults import FaultPlan
 from aicg_sim.server import SimServer
 from aicg_sim.settings import SimSettings
+
+# The backspace keeps typer from joining the lines.
+_EXAMPLES: Final = """\b
+Examples:
+  aicg sim serve
+  aicg sim serve --port 0 --fault 429:0.1 --fault cut:0.05 --fault-seed 7
+  aicg sim serve --faults "429,ok,500" --retry-after 0.2
+"""
 
 app = typer.Typer(
     help="Simulate a provider for other programs.", no_args_is_help=True, rich_markup_mode=None
@@ -23,7 +31,7 @@ def _sim() -> None:
     """Simulate a provider for other programs."""
 
 
-@app.command()
+@app.command(epilog=_EXAMPLES)
 def serve(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[
@@ -55,12 +63,7 @@ def serve(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
         bool, typer.Option("--allow-remote", help="Let other machines in.")
     ] = False,
 ) -> None:
-    r"""Serve the simulated models by OpenAI's and Anthropic's protocols, until Ctrl-C.
-
-    \b
-    aicg sim serve
-    aicg sim serve --port 0 --fault 429:0.1 --fault cut:0.05 --fault-seed 7
-    aicg sim serve --faults "429,ok,500" --retry-after 0.2
+    """Serve the simulated models by OpenAI's and Anthropic's protocols, until Ctrl-C.
 
     Any text is taken as the key. GET /stats tells what was asked and what it would have cost.
     The exit code is 0, also after Ctrl-C: a server has no other end.
@@ -69,12 +72,9 @@ def serve(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
     plan = attrs.evolve(plan, retry_after_s=retry_after, slow_s=slow)
     settings = SimSettings(seed=seed, latency_s=latency, tokens_per_s=speed)
     server = SimServer(settings, plan=plan, host=host, port=port, allow_remote=allow_remote)
-    # A service manager ends a server by SIGTERM: as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         server.serve(on_ready=lambda: _tell(server))
-    except KeyboardInterrupt:
-        typer.echo(f"{server.requests} requests, {aicg.format_cost(server.bill_usd)} billed")
+    typer.echo(f"{server.requests} requests, {aicg.format_cost(server.bill_usd)} billed")
 
 
 def _tell(server: SimServer) -> None:

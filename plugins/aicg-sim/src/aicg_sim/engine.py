@@ -11,7 +11,7 @@ import aicg
 from aicg_sim import markdown, tooling
 from aicg_sim.catalogue import CONTEXT_WINDOW, MAX_OUTPUT_TOKENS, MODEL_NAMES
 from aicg_sim.dialogue import Dialogue, count_input, key_for, read_dialogue, to_json
-from aicg_sim.draws import Draw
+from aicg_sim.draws import Draw, key_of
 from aicg_sim.material import Material
 from aicg_sim.prompts import read_brief
 from aicg_sim.schemas import Filler, UnsatisfiableError
@@ -61,7 +61,7 @@ class Engine:
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
-        self._prefixes: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._prefixes: OrderedDict[int, None] = OrderedDict()
 
     def answer(self, request: aicg.Request) -> Answer:
         """Return the answer.
@@ -110,9 +110,10 @@ class Engine:
         tokens = count_tokens(system)
         if tokens < _CACHED_FROM:
             return 0
-        known = (model, system) in self._prefixes
-        self._prefixes[model, system] = None
-        self._prefixes.move_to_end((model, system))
+        key = key_of(model, system)
+        known = key in self._prefixes
+        self._prefixes[key] = None
+        self._prefixes.move_to_end(key)
         if len(self._prefixes) > _PREFIXES_KEPT:
             self._prefixes.popitem(last=False)
         return tokens // _CACHED_BY * _CACHED_BY if known else 0

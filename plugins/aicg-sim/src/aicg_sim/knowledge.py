@@ -92,11 +92,17 @@ def known_topics() -> tuple[Topic, ...]:
     return tuple(sorted(read, key=lambda topic: topic.order))
 
 
+@lru_cache(maxsize=1)
+def whole_course() -> Topic:
+    """Return what there is to say on the course as a whole."""
+    return _topic(tomllib.loads((files("aicg_sim") / "course.toml").read_text("utf-8")))
+
+
 def _topic(data: dict[str, Any]) -> Topic:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
     }
-    fields["subject"] = data["title"][0].lower() + data["title"][1:]
+    fields.setdefault("subject", data["title"][0].lower() + data["title"][1:])
     fields["example"] = Example(**_stripped(data["example"]))
     fields["terms"] = tuple(Term(**term) for term in data["terms"])
     fields["exercises"] = tuple(Exercise(**_stripped(one)) for one in data["exercises"])
@@ -130,8 +136,11 @@ _CUE = re.compile(
 
 
 def topic_named(name: str) -> Topic | None:
-    """Return the topic of exactly this name."""
-    return _by_name().get(name.lower().removeprefix("python ").removesuffix(" in python"))
+    """Return the topic of exactly this name, which may be that of the whole course."""
+    lowered = name.lower()
+    if lowered in whole_course().names:
+        return whole_course()
+    return _by_name().get(lowered.removeprefix("python ").removesuffix(" in python"))
 
 
 def topics_in(text: str) -> list[Topic]:

@@ -126,7 +126,7 @@ def read_brief(system: str, said: Sequence[str], draw: Draw) -> Brief:
     is_python = bool(_PYTHON.search(whole))
     kind = _kind_of(text)
     subject = _subject_of(text) if kind == "outline" else ""
-    topic = None if subject else _topic_of(said, draw, is_python=is_python)
+    topic = topic_named(subject) if subject else _topic_of(said, draw, is_python=is_python)
     if topic is None:
         topic = generic_topic(subject or _telling_words(text) or "the question", draw)
     return Brief(kind, topic, subject or topic.title, text, whole, is_python)

@@ -128,13 +128,13 @@ class App:
         await self._send(exchange, 200, {"input_tokens": count_request(request)})
 
     async def _answer(self, exchange: _Exchange) -> None:
-        fault = exchange.incoming.headers.get("x-sim-fault")
-        if fault is None:
-            fault = self._plan.fault_of(next(self._answers))
         if not _has_key(exchange.incoming):
             await self._refuse(exchange, 401)
             return
-        if fault != OK:
+        fault = exchange.incoming.headers.get("x-sim-fault")
+        if fault is None:
+            fault = self._plan.fault_of(next(self._answers))
+        if fault in KINDS:
             self.stats.faults[fault] += 1
         if await self._struck_before(fault, exchange):
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio  # noqa: TID251 - the server runs on a loop of its own, in its own thread
+import contextlib
+import signal
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -43,7 +45,11 @@ class Listener:
         self._connections: set[asyncio.Task[None]] = set()
 
     def run(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Serve until stopped or interrupted; `on_ready` is called when requests can come."""
+        """Serve until stopped.
+
+        With `on_ready`, which is called when requests can come, this is the program's own work:
+        it runs in the main thread, and ends at Ctrl-C too.
+        """
         try:
             asyncio.run(self._serve(on_ready))
         except OSError as error:
@@ -80,6 +86,7 @@ class Listener:
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._ready.set()
         if on_ready is not None:
+            self._stop_on_signals()
             on_ready()
         try:
             await self._stopping.wait()
@@ -88,6 +95,15 @@ class Listener:
             for connection in self._connections:
                 connection.cancel()
             await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _stop_on_signals(self) -> None:
+        """Close in an orderly way at Ctrl-C, and when a service manager ends the process."""
+        if self._loop is None or self._stopping is None:
+            return
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Windows has no such handlers; there Ctrl-C cancels the loop's main task.
+            with contextlib.suppress(NotImplementedError):
+                self._loop.add_signal_handler(number, self._stopping.set)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
