@@ -8,14 +8,17 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import figures
 import importing
 import memory
 import overhead
 import sdk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import figures
 
 PARTS: Final[dict[str, Callable[[], Iterator[figures.Figure]]]] = {
     "importing": importing.measure,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from figures import Figure, alternating
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRAM = "import time; begun = time.perf_counter(); {}; print(time.perf_counter() - begun)"
 

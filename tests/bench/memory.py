@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import anyio
 from figures import Figure
 
 from aicg.testing import FakeProvider, make_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SHORT, LONG = 1_000, 100_000
 

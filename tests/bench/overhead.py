@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from figures import Figure
 
 import aicg
 from aicg.testing import FAKE_PRICE, FakeProvider, make_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from types import FrameType
 
 REQUESTS = 5_000
 ROUNDS = 7

@@ -8,14 +8,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 from figures import Figure
 
 import aicg
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
 
 PROMPT = "Explain recursion to a twelve-year-old, with one example. " * 4
 ROUNDS = 5
@@ -47,7 +49,9 @@ class Log:
 def server() -> Iterator[str]:
     """Run `aicg sim serve` in a process of its own; yield its address."""
     command = [sys.executable, "-m", "aicg_cli", "sim", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
         assert run.stdout is not None
         try:
             for line in run.stdout:

@@ -175,6 +175,27 @@ async def test_sessions_chats_streams_and_batches_draw_on_one_budget_together() 
     assert ledger.over_limit == []
 
 
+@pytest.mark.anyio
+async def test_a_batch_hands_on_every_answer_that_was_paid_though_the_budget_runs_out() -> None:
+    provider, ledger = FakeProvider(), CheckedLedger()
+    kernel = make_kernel(provider, ledger=ledger)
+    with anyio.fail_after(NEVER):
+        async with (
+            kernel,
+            kernel.session("fake:model", budget_usd=LIMIT) as session,
+            session.batch_generate([PROMPT] * 100, max_output_tokens=2) as batch,
+        ):
+            items = [item async for item in batch]
+
+    paid = [item.response for item in items if item.response is not None]
+    assert len(items) == 100
+    assert len(paid) == len(provider.calls) == 20
+    assert session.cost_usd == sum(response.cost_usd or 0 for response in paid) == LIMIT
+    assert all(
+        isinstance(item.error, BudgetExceededError) for item in items if item.response is None
+    )
+
+
 def test_200_threads_on_one_session_send_20_requests() -> None:
     provider, ledger = FakeProvider(), CheckedLedger()
     start = threading.Barrier(200)

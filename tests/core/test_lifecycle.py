@@ -4,8 +4,10 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import attrs
 import pytest
+import trio.testing
 
 import aicg
 from aicg import Request, Response, Retry, ServerError, Text, Usage
@@ -112,6 +114,12 @@ async def ask(session: aicg.LLMSession, *, streaming: bool) -> list[str]:
 
 def reply(text: str = "Done.", **fields: Any) -> Response:
     return Response(parts=(Text(text),), **{"model": "model", "usage": Usage(10, 2), **fields})
+
+
+def virtual_time() -> pytest.MarkDecorator:
+    """Run on trio alone, whose clock can pass at once."""
+    clock = trio.testing.MockClock(autojump_threshold=0)
+    return pytest.mark.parametrize("anyio_backend", [("trio", {"clock": clock})], ids=["trio"])
 
 
 # The order of things
@@ -487,7 +495,7 @@ async def test_a_provider_that_does_not_answer_in_time_is_left(
     limit: str, *, streaming: bool
 ) -> None:
     options: dict[str, Any] = {limit: 0.01}
-    async with opened(FakeProvider([Hang()]), **options) as session:
+    async with opened(FakeProvider([Hang()]), clock=FakeClock(), **options) as session:
         with pytest.raises(aicg.TimeoutError, match=f"fake:model did not .* {limit}") as caught:
             await ask(session, streaming=streaming)
 
@@ -496,10 +504,11 @@ async def test_a_provider_that_does_not_answer_in_time_is_left(
     assert (caught.value.provider, caught.value.model) == ("fake", "model")
 
 
+@virtual_time()
 @pytest.mark.anyio
 async def test_each_attempt_has_the_whole_timeout_for_itself() -> None:
-    provider = FakeProvider([Hang(), Hang(), "Done."])
-    async with opened(provider, addons=(Addon("a", on_error=again),), timeout_s=0.01) as session:
+    provider = FakeProvider([Hang(), Hang(), Delay(50.0)])
+    async with opened(provider, addons=(Addon("a", on_error=again),), timeout_s=60.0) as session:
         response = await session.chat(PROMPT)
 
     assert response.attempts == 3
@@ -581,6 +590,43 @@ async def test_a_stream_that_broke_after_a_piece_was_handed_on_is_not_tried_agai
 
     assert len(provider.calls) == 1
     assert "not tried again: a part of the answer was already handed on" in caught.value.__notes__
+
+
+class Slow(FakeProvider):
+    """Takes 0.4 s for each of its pieces."""
+
+    async def stream(self, request: Request) -> AsyncIterator[aicg.Chunk]:  # type: ignore[override]
+        for word in ("One ", "two ", "three."):
+            await anyio.sleep(0.4)
+            yield aicg.Chunk(text=word)
+        yield aicg.Chunk(response=reply("One two three."))
+
+
+@virtual_time()
+@pytest.mark.anyio
+async def test_the_time_of_a_stream_is_the_time_that_its_pieces_take_together() -> None:
+    pieces: list[str] = []
+
+    async def read(session: aicg.LLMSession) -> None:
+        async with session.stream(PROMPT) as stream:
+            async for piece in stream.text():
+                pieces.append(piece)  # noqa: PERF401 - kept when the stream breaks
+
+    async with opened(Slow(), timeout_s=1.0) as session:
+        with pytest.raises(aicg.TimeoutError, match="within 1 s"):
+            await read(session)
+
+    assert pieces == ["One ", "two "]
+
+
+@virtual_time()
+@pytest.mark.anyio
+async def test_a_reader_s_own_time_is_not_counted_as_the_provider_s() -> None:
+    async with opened(Slow(), timeout_s=1.3) as session, session.stream(PROMPT) as stream:
+        async for _ in stream:
+            await anyio.sleep(3600)
+
+    assert stream.response.text == "One two three."
 
 
 # Answers in a form
@@ -774,6 +820,15 @@ async def test_a_cost_above_its_hold_is_recorded_in_full_and_logged_as_an_error(
     (record,) = [record for record in logs.records if record.level == "error"]
     assert record.message == "cost above reservation"
     assert record.fields == {"model": "fake:model", "cost": "$0.051", "reserved": "$0.0011"}
+
+
+@pytest.mark.anyio
+async def test_a_cost_of_just_what_was_held_is_no_error() -> None:
+    logs = LogTape()
+    async with opened(plugins={"logs": logs}, budget_usd=COST) as session:
+        await session.chat(PROMPT, max_output_tokens=2)
+
+    assert [record.message for record in logs.records] == ["request done"]
 
 
 @pytest.mark.anyio

@@ -8,12 +8,12 @@ import anyio
 import pytest
 
 from aicg import BudgetExceededError, ConfigurationError, Price, PriceTier, Rates, ValidationError
-from aicg.testing import FakeProvider, make_kernel
+from aicg.testing import FakeClock, FakeProvider, make_kernel
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from aicg import Kernel, Response
+    from aicg import Clock, Kernel, Response
     from tests.core.conftest import GatedProvider, RecordingLedger
 
 # A prompt of 39 letters is 10 tokens, so a request costs 10 + 10 x its cap in millionths.
@@ -21,9 +21,9 @@ PROMPT = "Explain recursion to a twelve-year-old."
 NEVER = 5.0
 
 
-def with_budgets(provider: FakeProvider, **limits: str) -> Kernel:
+def with_budgets(provider: FakeProvider, clock: Clock | None = None, **limits: str) -> Kernel:
     budgets = {name: {"limit_usd": limit} for name, limit in limits.items()}
-    return make_kernel(provider, config={"budgets": budgets})
+    return make_kernel(provider, config={"budgets": budgets}, clock=clock)
 
 
 @pytest.mark.anyio
@@ -316,13 +316,13 @@ async def test_a_request_waits_for_a_budget_no_longer_than_its_deadline(
     gated: GatedProvider,
 ) -> None:
     async with (
-        with_budgets(gated, team="0.006") as kernel,
+        with_budgets(gated, FakeClock(), team="0.006") as kernel,
         kernel.session("fake:model", budgets=["team"]) as first,
         kernel.session("fake:model", budgets=["team"], deadline_s=0.01) as second,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(lambda: first.chat(PROMPT, max_output_tokens=500))
         await anyio.wait_all_tasks_blocked()
-        with anyio.fail_after(NEVER), pytest.raises(BudgetExceededError, match=r"waited 0\.0"):
+        with anyio.fail_after(NEVER), pytest.raises(BudgetExceededError, match=r"waited 0\.01 s"):
             await second.chat(PROMPT, max_output_tokens=500)
         gated.gate.set()

@@ -26,7 +26,7 @@ from aicg.plugins import Candidate, PluginRegistry, discover
 from aicg.session import LLMSession, SessionOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
     from pathlib import Path
     from types import TracebackType
@@ -75,13 +75,17 @@ class Kernel:
         ledger: Ledger | None = None,
     ) -> None:
         self.config = Config.load() if config is None else config
-        self.clock: Clock = clock or SystemClock()
+        self.clock: Clock = SystemClock() if clock is None else clock
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
-        self._registry = _registry(self.config, plugins or {}, autoload=autoload)
+        given = [
+            Candidate(name=name, load=partial(_itself, plugin))
+            for name, plugin in (plugins or {}).items()
+        ]
+        self._registry = _registry(self.config, [*(discover() if autoload else ()), *given])
         self._providers: dict[str, BaseProvider] = {}
         self._routes: dict[str, Route] = {}
         self._kinds: Mapping[str, type[BaseProvider]] = self._registry.named("providers")
-        self.ledger = ledger or self._make_ledger()
+        self.ledger = self._make_ledger() if ledger is None else ledger
         self.alerts = AlertManager(self.ledger.claim_alert)
         self._portals = anyio.from_thread.BlockingPortalProvider()
         self._lending = threading.Lock()
@@ -199,7 +203,8 @@ class Kernel:
             section = self.config.section("providers", name)
             kind = section.kind
             if kind not in self._kinds:
-                raise self._registry.missing("provider", kind, self.providers())
+                known = self._kinds if name in self.config.providers else self.providers()
+                raise self._registry.missing("provider", kind, known)
             made = self._kinds[kind]
             provider = made(name, section.structure(made.settings_type))
             self._providers[name] = provider
@@ -262,10 +267,7 @@ class Kernel:
             finally:
                 with self._lending:
                     self._borrowers -= 1
-                    is_last = not self._borrowers
-                if is_last:
-                    # Their connections belong to this loop, and the next is another.
-                    portal.call(self._close_providers)
+                portal.call(self._close_providers_if_idle)
 
     def route(self, model: str) -> Route:
         """Return who answers for `provider:model`, and what is known of it.
@@ -315,6 +317,12 @@ class Kernel:
         level = self.config.logging.level
         return Logger(watchers.log, self.clock.time, level=level, session_id=session_id)
 
+    async def _close_providers_if_idle(self) -> None:
+        # Their connections belong to this loop, and the next is another. Asked here, in the loop,
+        # as somebody else may have come since the last one left.
+        if not self._borrowers:
+            await self._close_providers()
+
     async def _close_providers(self) -> None:
         providers, self._providers = list(self._providers.values()), {}
         self._routes.clear()
@@ -338,12 +346,9 @@ class Kernel:
         return ledger
 
 
-def _registry(config: Config, plugins: Mapping[str, Any], *, autoload: bool) -> PluginRegistry:
-    given = [
-        Candidate(name=name, load=partial(_itself, plugin)) for name, plugin in plugins.items()
-    ]
+def _registry(config: Config, candidates: Iterable[Candidate]) -> PluginRegistry:
     return PluginRegistry(
-        [*(discover() if autoload else ()), *given],
+        candidates,
         section_of=partial(config.section, "plugins"),
         disabled=frozenset(config.kernel.disable),
         required=config.kernel.required,
@@ -359,9 +364,14 @@ def _config_readers(path: str | Path | None, environ: Mapping[str, str]) -> Mapp
     named = path or environ.get("AICG_CONFIG")
     if named is None or str(named).endswith(".toml"):
         return {}
-    return _registry(Config.from_dict({}, environ=environ), {}, autoload=True).named(
-        "config_formats"
-    )
+    candidates = [attrs.evolve(found, load=partial(_reader, found.load)) for found in discover()]
+    return _registry(Config.from_dict({}, environ=environ), candidates).named("config_formats")
+
+
+def _reader(load: Callable[[], Any]) -> Any:
+    """Return a plugin if it reads config files; the settings of the others may stand in one."""
+    plugin = load()
+    return plugin if hasattr(plugin, "aicg_config_formats") else type("NoReader", (), {})
 
 
 def _filled(known: ModelInfo, source: Any) -> ModelInfo:

@@ -84,7 +84,10 @@ def _wait(portal: BlockingPortal, function: Callable[..., Awaitable[_T]], *value
 
     def cancel() -> None:
         # Ctrl-C can come at any point, so the call may not even have begun.
-        scopes[0].cancel() if scopes else ended.set()
+        if scopes:
+            scopes[0].cancel()
+        else:
+            ended.set()
 
     try:
         return cast("_T", portal.call(run))

@@ -13,6 +13,7 @@ from aicg.testing import FakeProvider, make_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from tests.core.plugins.conftest import Site
 
@@ -457,6 +458,36 @@ def test_a_provider_of_a_broken_plugin_raises_that_plugins_error(site: Site) -> 
     assert (caught.value.plugin, caught.value.distribution) == ("groq", "aicg-groq")
     assert isinstance(caught.value.__cause__, aicg.PluginError)
     assert isinstance(caught.value.__cause__.__cause__, ModuleNotFoundError)
+
+
+def test_a_plugin_can_read_the_file_that_holds_another_ones_settings(
+    site: Site, tmp_path: Path
+) -> None:
+    site.install(
+        "aicg-json",
+        in_class(
+            "@aicg.hookimpl\n"
+            "def aicg_config_formats(self):\n"
+            "    return {'.json': lambda path: json.loads(path.read_text())}",
+            before="import aicg, json",
+        ),
+    )
+    site.install(
+        "aicg-needy",
+        in_class(
+            "settings_type = Settings\ndef __init__(self, settings): self.settings = settings",
+            before="import aicg, attrs\n\n@attrs.frozen\nclass Settings:\n    url: str",
+        ),
+    )
+    file = tmp_path / "aicg.json"
+    file.write_text('{"plugins": {"needy": {"url": "http://127.0.0.1:1"}}}')
+
+    kernel = aicg.Kernel.from_file(file, environ={})
+
+    assert [(info.name, info.status) for info in kernel.plugins()] == [
+        ("json", "active"),
+        ("needy", "active"),
+    ]
 
 
 def test_a_warning_comes_once(site: Site) -> None:

@@ -139,3 +139,72 @@ def test_the_same_question_has_the_same_answer_in_a_wider_schema(fill: Fill) -> 
     )
 
     assert narrow.items() <= wide.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("summary", "A list keeps many values"),
+        ("theory", "A list stands in square brackets"),
+        ("keyTerm", "list"),
+        ("definition", "a row of values"),
+        ("slug", "lists"),
+        ("filename", "lists.md"),
+        ("language", "Python"),
+        ("difficulty", "beginner"),
+        ("tip", "Give lists plural names."),
+        ("heading", "The idea"),
+        ("example_code", "scores = "),
+        ("expected_output", "[75, 85, 92]"),
+        ("rationale", "."),
+        ("correctOption", ""),
+        ("mood", "."),
+    ],
+)
+def test_a_name_tells_what_a_string_says(fill: Fill, name: str, expected: str) -> None:
+    value = fill(an_object(**{name: TEXT}), "Write about lists in Python.")[name]
+
+    assert expected in value
+    assert value
+
+
+def test_numbers_and_lists_follow_their_names_too(fill: Fill) -> None:
+    whole = {"type": "integer"}
+    schema = an_object(
+        duration_minutes=whole,
+        glossary=a_list(an_object(term=TEXT, meaning=TEXT)),
+        exercises=a_list(an_object(name=TEXT, filename=TEXT, points=whole)),
+        steps=a_list(an_object(order=whole)),
+        sections=a_list(TEXT),
+    )
+
+    value = fill(schema, "Write 2 exercises on Python lists.")
+
+    assert value["duration_minutes"] == 30
+    assert value["glossary"][0]["term"] == "list"
+    assert value["glossary"][0]["meaning"].startswith("a row of values")
+    assert [one["filename"].rpartition(".")[2] for one in value["exercises"]] == ["py", "py"]
+    assert [step["order"] for step in value["steps"]] == [1, 2, 3]
+    assert len(set(value["sections"])) == 4
+
+
+def test_options_may_stand_under_letters(fill: Fill) -> None:
+    options = an_object(A=TEXT, B=TEXT, C=TEXT, D=TEXT)
+    schema = an_object(question=TEXT, options=options, answer={"enum": ["A", "B", "C", "D"]})
+
+    question = fill(schema, "Write a quiz question on Python lists.")
+
+    assert len(set(question["options"].values())) == 4
+    full = fill(an_object(question=TEXT, answer=TEXT), "Write a quiz question on Python lists.")
+    assert full["question"] == question["question"]
+    assert question["options"][question["answer"]] == full["answer"]
+
+
+def test_the_lessons_of_another_course_have_names_too(fill: Fill) -> None:
+    schema = an_object(modules=a_list(an_object(title=TEXT)))
+
+    course = fill(schema, "Write the outline of a course on bread baking with ten modules.")
+
+    titles = [module["title"] for module in course["modules"]]
+    assert titles[0] == "The purpose of bread baking"
+    assert len(set(titles)) == 10

@@ -8,7 +8,10 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from aicg_sim.draws import Draw
 from aicg_sim.schemas import UnsatisfiableError
+from aicg_sim.schemas.check import matches
+from aicg_sim.schemas.patterns import matching
 
 Fill = Callable[[Any], Any]
 
@@ -156,6 +159,57 @@ HARD = {
         "maxLength": 64,
     },
     "an escaped pattern": {"type": "string", "pattern": "^\\(\\d{3}\\) [\\w.-]+\\$$"},
+    "parts of one list": {
+        "allOf": [
+            {"prefixItems": [{"type": "integer"}], "items": {"type": ["string", "integer"]}},
+            {"prefixItems": [{"minimum": 9}, {"minLength": 2}], "items": {"type": "string"}},
+            {"type": "array", "minItems": 4},
+        ]
+    },
+    "parts that close an object together": {
+        "allOf": [
+            {"patternProperties": {"^a": {"minimum": 3}}, "additionalProperties": True},
+            {"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": False},
+            {"type": "object", "required": ["ab"]},
+        ]
+    },
+    "whole numbers of two kinds": {
+        "allOf": [{"type": ["number", "string"]}, {"type": ["integer", "null"]}],
+        "anyOf": [{"multipleOf": 4, "minimum": 1}],
+        "multipleOf": 6,
+    },
+    "a reference into a list": {
+        "allOf": [{"type": "integer", "minimum": 4}],
+        "properties": {"x": {"$ref": "#/allOf/0"}},
+    },
+    "a reference by an id": {
+        "$ref": "https://example.com/x",
+        "$defs": {"x": {"$id": "https://example.com/x", "type": "integer"}},
+    },
+    "a tree of few leaves": {
+        "$ref": "#/$defs/T",
+        "$defs": {
+            "T": {
+                "type": "object",
+                "properties": {"kids": {"$ref": "#/$defs/Two"}},
+                "anyOf": [{"required": ["kids"]}, {}],
+            },
+            "Two": {"type": "array", "items": {"$ref": "#/$defs/T"}, "minItems": 2},
+        },
+    },
+    "different values of two kinds": {
+        "type": "array",
+        "items": {"anyOf": [{"type": "boolean"}, {"enum": [1, 2, None]}]},
+        "uniqueItems": True,
+        "minItems": 2,
+    },
+    "a value for each constant": {"enum": [None, {"a": [1]}, "x"], "not": {"type": "string"}},
+    "few properties": {
+        "type": "object",
+        "properties": {"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "string"}},
+        "required": ["c"],
+        "maxProperties": 2,
+    },
     "anything": {},
     "true": True,
 }
@@ -182,9 +236,63 @@ def test_a_hard_schema_is_satisfied(fill: Fill, schema: Any) -> None:
         {"type": "object", "properties": {"x": {"$ref": "#"}}, "required": ["x"]},
         {"$ref": "#"},
         {"type": "string", "pattern": "^(?=never)ever$"},
+        {"type": "array", "minItems": 3, "maxItems": 2},
+        {"type": "string", "enum": [1, 2]},
+        {"type": "number", "minimum": 2, "exclusiveMaximum": 2},
+        {"not": {}},
+        {"type": "array", "contains": {"type": "integer"}, "maxItems": 0},
     ],
     ids=str,
 )
 def test_a_schema_that_nothing_satisfies_is_refused(fill: Fill, schema: Any) -> None:
     with pytest.raises(UnsatisfiableError):
         fill(schema)
+
+
+FORMATS = (
+    "date date-time duration email hostname idn-email idn-hostname ipv4 ipv6 iri iri-reference"
+    " json-pointer regex relative-json-pointer time uri uri-reference uri-template uuid"
+)
+
+
+@pytest.mark.parametrize("name", FORMATS.split())
+def test_a_format_is_kept_to(fill: Fill, name: str) -> None:
+    schema = {"type": "string", "format": name}
+
+    value = fill(schema)
+
+    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
+    assert validator.is_valid(value), value
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^[^a-z\\d]{3}$",
+        "^[\\w-]+$",
+        "^\\D\\W\\S\\s$",
+        "^(?P<year>\\d{4})(?<month>\\d\\d)$",
+        "^a{2,}?b{0,3}$",
+        "^[]x-]$",
+        "^\\t\\.\\/$",
+        "x|^$",
+        "^.{3}\\Z",
+        "zz$",
+        "^zz",
+        "(^a|b$)+",
+        "",
+    ],
+)
+def test_a_pattern_is_kept_to(pattern: str) -> None:
+    texts = matching(pattern, Draw(1), 6, 12)
+
+    assert any(matches(pattern, text) for text in texts), texts
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["(", "a)", "[", "[^\\s\\S", "*", "a{x}", "a{1", "(?=a)", "(?!a)", "\\bx", "\\1", "\\p{L}"],
+)
+def test_a_pattern_beyond_what_is_known_is_refused(pattern: str) -> None:
+    with pytest.raises(UnsatisfiableError):
+        matching(pattern, Draw(1), 0, 10)

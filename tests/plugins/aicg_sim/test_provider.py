@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import aicg
 from aicg.testing import ProviderContract, make_kernel
-from aicg_sim import SimProvider, SimSettings
+from aicg_sim import SimProvider, SimSettings, plugin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,9 +28,12 @@ def provider(**fields: Any) -> SimProvider:
 
 
 def request(prompt: str = PROMPT, model: str = "tutor", **fields: Any) -> aicg.Request:
-    fields.setdefault("max_output_tokens", 4096)
-    messages = (aicg.Message("user", prompt),)
-    return aicg.Request(model=f"sim:{model}", messages=messages, **fields)
+    fields = {
+        "max_output_tokens": 4096,
+        "messages": (aicg.Message("user", prompt),),
+        **fields,
+    }
+    return aicg.Request(model=f"sim:{model}", **fields)
 
 
 def answered(made: SimProvider, asked: aicg.Request) -> aicg.Response:
@@ -42,6 +46,14 @@ def answered(made: SimProvider, asked: aicg.Request) -> aicg.Response:
 async def chunks_of(made: SimProvider, asked: aicg.Request) -> Sequence[aicg.Chunk]:
     async with aclosing(made.stream(asked)) as chunks:
         return [chunk async for chunk in chunks]
+
+
+@attrs.frozen
+class Task:
+    """What an exercise is asked to be."""
+
+    solution: str
+    tests: str
 
 
 class TestContract(ProviderContract):
@@ -193,6 +205,7 @@ def test_long_instructions_that_were_read_before_are_billed_as_cached() -> None:
         ({"prompt": "word " * 130_000}, aicg.TokenLimitError, "context_length_exceeded"),
         ({"max_output_tokens": 20_000}, aicg.InvalidRequestError, "invalid_request"),
         ({"temperature": 3.0}, aicg.InvalidRequestError, "invalid_request"),
+        ({"messages": ()}, aicg.InvalidRequestError, "invalid_request"),
         ({"top_p": -0.1}, aicg.InvalidRequestError, "invalid_request"),
         ({"tool_choice": "absent"}, aicg.InvalidRequestError, "invalid_request"),
         ({"output_schema": {"enum": []}}, aicg.InvalidRequestError, "invalid_request"),
@@ -296,3 +309,17 @@ async def test_a_session_spends_what_the_answer_costs() -> None:
 def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(aicg.ConfigurationError, match=next(iter(fields))):
         SimSettings(**fields)
+
+
+def test_the_plugin_announces_the_provider_and_its_models() -> None:
+    assert plugin.aicg_providers() == {"sim": SimProvider}
+    assert plugin.aicg_model_info("sim", "tutor") == provider().get_model_info("tutor")
+    assert plugin.aicg_model_info("openai", "tutor") is None
+
+
+def test_the_installed_plugin_answers_with_no_config() -> None:
+    with aicg.SyncSession("sim:tutor", budget_usd="0.05") as session:
+        response = session.chat("Write an exercise on Python lists.", output_schema=Task)
+
+    assert isinstance(response.parsed, Task)
+    exec(f"{response.parsed.solution}\n{response.parsed.tests}", {})

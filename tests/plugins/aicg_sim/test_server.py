@@ -198,6 +198,8 @@ def test_tokens_are_counted_as_they_are_billed(server: SimServer, ask: Ask) -> N
     billed = ask(server, MESSAGES, body).json["usage"]["input_tokens"]
     assert counted == {"input_tokens": billed}
     assert server.requests == 1
+    unknown = ask(server, "/v1/messages/count_tokens", message(model="dean"))
+    assert unknown.json["error"]["type"] == "not_found_error"
 
 
 def test_models_are_listed_in_the_form_of_the_asker(server: SimServer, ask: Ask) -> None:

@@ -150,11 +150,21 @@ def test_html_and_other_json_come_with_status_200(server: SimServer, ask: Ask) -
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
 def test_a_stream_may_hold_an_error(server: SimServer, ask: Ask, path: str) -> None:
     events = ask(server, path, STREAM, x_sim_fault="error-event").events
-    plain = ask(server, path, BODY, x_sim_fault="error-event")
 
     assert len(events) > 10
     assert "fault plan" in events[-1]["error"]["message"]
-    assert plain.status == 500
+    assert server.bill_usd > 0
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_model_that_fails_before_it_answers_bills_nothing(
+    server: SimServer, ask: Ask, path: str
+) -> None:
+    reply = ask(server, path, BODY, x_sim_fault="error-event")
+
+    assert reply.status == 500
+    assert server.stats()["statuses"] == {"500": 1}
+    assert server.bill_usd == 0
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])

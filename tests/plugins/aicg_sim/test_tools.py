@@ -113,3 +113,44 @@ def test_a_tool_without_parameters_is_called_with_none() -> None:
     (call,) = answer("Please use ping.", tools=(aicg.Tool(name="ping"),)).calls
 
     assert call.arguments == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "expected"),
+    [
+        ("expression", "Please use it on 3 * (4 + 5).", "3 * (4 + 5)"),
+        ("expression", "Please use it.", "1 + 1"),
+        ("query", 'Please use it on "bread and butter".', "bread and butter"),
+        ("query", "Please use it.", "Please use it."),
+        ("location", "Please use it.", "Berlin"),
+        ("topic", "Please use it on recursion.", "Recursion"),
+        ("language", "Please use it.", "Python"),
+    ],
+)
+def test_an_argument_is_guessed_by_its_name(name: str, prompt: str, expected: str) -> None:
+    tool = aicg.Tool(
+        name="it", parameters={"properties": {name: {"type": "string"}}, "required": [name]}
+    )
+
+    (call,) = answer(prompt, tools=(tool,), tool_choice="it").calls
+
+    assert call.arguments == {name: expected}
+
+
+def test_several_results_are_all_told() -> None:
+    results = (
+        aicg.ToolResult(call_id="c1", name="first", content="one"),
+        aicg.ToolResult(call_id="c2", name="second", content="two", is_error=True),
+    )
+
+    answered = answer("Please use both.", aicg.Message("tool", results))
+
+    assert "- `first`: one" in answered.text
+    assert "- `second`: Error: two" in answered.text
+
+
+def test_a_tool_whose_schema_nothing_satisfies_is_refused() -> None:
+    tool = aicg.Tool(name="never", parameters={"required": ["x"], "properties": {"x": False}})
+
+    with pytest.raises(aicg.InvalidRequestError, match="schema"):
+        answer("Please use never.", tools=(tool,))

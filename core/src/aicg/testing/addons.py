@@ -22,7 +22,9 @@ class AddonContract(ABC):
 
     def kernel(self, provider: FakeProvider) -> Any:
         """Return a kernel with the addon."""
-        return make_kernel(provider, plugins={"addon": self.addon()})
+        # A broken addon is put in quarantine, and without it all would be well.
+        required = {"kernel": {"required": ["addon"]}}
+        return make_kernel(provider, plugins={"addon": self.addon()}, config=required)
 
     @pytest.mark.anyio
     async def test_an_ordinary_request_is_answered_and_paid_once(self) -> None:

@@ -47,6 +47,7 @@ class FakeClock:
         sleeper = (self._passed + max(delay_s, 0.0), next(self._numbers))
         heapq.heappush(self._sleepers, sleeper)
         try:
+            await anyio.lowlevel.checkpoint()
             turns = 0
             while self._passed < sleeper[0]:
                 await anyio.lowlevel.checkpoint()

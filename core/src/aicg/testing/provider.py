@@ -71,7 +71,8 @@ class FakeProvider(BaseProvider):
         records: bool = True,
     ) -> None:
         super().__init__(name, None)
-        self._script: list[Step] = list(script) or ["Done."]
+        steps = [script] if isinstance(script, str) else script
+        self._script: list[Step] = list(steps) or ["Done."]
         self._price = price
         self._clock = clock
         self._records = records

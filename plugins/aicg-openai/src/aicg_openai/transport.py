@@ -298,7 +298,9 @@ def _explain(error: Exception) -> TransportError:
         httpx2.UnsupportedProtocol,
     )
     timed_out = isinstance(told, TimeoutError | httpx2.TimeoutException)
-    text = str(causes[-1]) or str(told)
+    # What aiohttp says of a body that is cut begins with a status that nobody has sent.
+    text = str(getattr(causes[-1], "message", "") or causes[-1] or told)
+    text = " ".join(text.split())
     return TransportError(
         f"{type(told).__name__}: {text}" if text else type(told).__name__,
         sent=not isinstance(told, unsent),

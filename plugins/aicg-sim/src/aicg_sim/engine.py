@@ -139,8 +139,8 @@ def check(request: aicg.Request) -> None:
             status_code=404,
             code="model_not_found",
         )
-    if not any(message.role == "user" for message in request.messages):
-        raise _refused(request, "messages must hold a message of the user")
+    if not request.messages:
+        raise _refused(request, "messages must not be empty")
     cap = request.max_output_tokens
     if cap is not None and not 1 <= cap <= MAX_OUTPUT_TOKENS:
         raise _refused(request, f"max_output_tokens must be 1 to {MAX_OUTPUT_TOKENS}: got {cap}")

@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+_NAMED_GROUP = re.compile(r"\(\?<(?![=!])")
 Target: TypeAlias = Callable[[str], Any]
 
 
@@ -30,7 +31,8 @@ def same(first: Any, second: Any) -> bool:
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
-        return re.compile(pattern)
+        # Schemas name groups as JavaScript does.
+        return re.compile(_NAMED_GROUP.sub("(?P<", pattern))
     except re.error:
         return None
 

@@ -130,7 +130,7 @@ _BY_WORD: Final[tuple[tuple[str, Callable[[Place], str]], ...]] = (
     ("definition definitions meaning", _meaning),
     ("term terms word words keyword keywords concept concepts tag tags", _term),
     ("heading subtitle", lambda place: place.material.section(_section(place))[0]),
-    ("explanation theory paragraph paragraphs details", _explanation),
+    ("explanation theory paragraph paragraphs section sections details", _explanation),
     ("summary overview abstract description intro introduction recap conclusion about",
      lambda place: place.material.topic.summary),
     ("body content markdown lesson article text material", _body),
@@ -215,7 +215,7 @@ def argument_for(place: Place, asked: str) -> str:
         return found[1].strip() if found else "Berlin"
     if place.has("expression", "formula", "calculation"):
         found = _SUM.search(asked)
-        return found[0].strip() if found else "1 + 1"
+        return found[0].strip(" .") if found else "1 + 1"
     if place.has("query", "q", "search", "question", "text", "input", "prompt", "message"):
         quoted = _QUOTED.search(asked)
         return quoted[1] if quoted else asked

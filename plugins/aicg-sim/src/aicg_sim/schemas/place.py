@@ -122,7 +122,7 @@ class Place:
         if facet == "option":
             return self
         if words & {"question", "options", "choices", "distractors", "stem"}:
-            facet = "quiz" if not words & _WHOLE_TEXT or "options" in words else facet
+            facet = "quiz" if not words & _WHOLE_TEXT - {"explanation"} else facet
         if words & _LESSON_LISTS:
             facet = "course"
         elif words & {"solution", "tests", "starter"} and not words & _WHOLE_TEXT:

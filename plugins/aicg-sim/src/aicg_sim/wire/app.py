@@ -144,6 +144,10 @@ class App:
         except aicg.ProviderError as error:
             await self._refuse(exchange, error.status_code or 400, error)
             return
+        if fault == "error-event" and not asked.stream:
+            # What a vendor refuses by its status, it does not bill.
+            await self._fail(exchange, "500")
+            return
         self.stats.charge(asked.request.model_name, answer.usage)
         if self._settings.latency_s:
             await asyncio.sleep(self._settings.latency_s)
@@ -185,9 +189,6 @@ class App:
 
     async def _reply(self, exchange: _Exchange, asked: Asked, answer: Answer, fault: str) -> None:
         dialect = exchange.dialect
-        if fault == "error-event":
-            await self._fail(exchange, "500")
-            return
         if self._settings.tokens_per_s:
             await asyncio.sleep(answer.usage.total_output_tokens / self._settings.tokens_per_s)
         body = dialect.write(answer, asked, f"{answer.key:016x}")
