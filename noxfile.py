@@ -19,7 +19,7 @@ import tomllib
 import zipfile
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import nox
 
@@ -220,18 +220,23 @@ def _unpinned(workspace: Environment) -> list[str]:
 
 
 def _lines_of_code(path: Path) -> int:
-    """Count the lines that hold more than white space, comments and docstrings."""
+    """Count the lines that do something: no white space, comments, docstrings or imports."""
     text = path.read_text(encoding="utf-8")
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings: set[int] = set()
+    silent: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, documented) and ast.get_docstring(node) is not None:
-            docstrings.update(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
+        if isinstance(node, ast.Import | ast.ImportFrom) or _is_docstring_or_all(node):
+            silent.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     code: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in NO_CODE:
             code.update(range(token.start[0], token.end[0] + 1))
-    return len(code - docstrings)
+    return len(code - silent)
+
+
+def _is_docstring_or_all(node: ast.AST) -> TypeGuard[ast.stmt]:
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
 
 
 @nox.session

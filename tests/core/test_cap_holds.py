@@ -367,15 +367,16 @@ class SessionMachine(RuleBasedStateMachine):
         }
         self.tasks: dict[str, Task] = {}
 
-    @rule(pick=_pick, cap=st.integers(1, 300), streaming=st.booleans())
-    def ask(self, pick: int, cap: int, streaming: bool) -> None:
-        names = list(self.sessions)[pick % len(self.sessions)]
-        # Always ten tokens long.
-        prompt = f"Question {len(self.tasks):04d}".ljust(39, ".")
-        future = self.portal.start_task_soon(
-            self._ask, self.sessions[names], prompt, cap, streaming
-        )
-        self.tasks[prompt] = Task(names, cap, streaming, future)
+    @rule(orders=st.lists(st.tuples(_pick, st.integers(1, 300), st.booleans()), max_size=4))
+    def ask(self, orders: list[tuple[int, int, bool]]) -> None:
+        for pick, cap, streaming in orders:
+            names = list(self.sessions)[pick % len(self.sessions)]
+            # Always ten tokens long.
+            prompt = f"Question {len(self.tasks):04d}".ljust(39, ".")
+            future = self.portal.start_task_soon(
+                self._ask, self.sessions[names], prompt, cap, streaming
+            )
+            self.tasks[prompt] = Task(names, cap, streaming, future)
         self._let_all_run()
 
     @precondition(lambda self: self.desk.open)
@@ -394,29 +395,17 @@ class SessionMachine(RuleBasedStateMachine):
             self._do(call, Chunk(text="Well, "), task, Decimal(0))
 
     @precondition(lambda self: self.desk.open)
-    @rule(pick=_pick)
-    def leave_a_stream(self, pick: int) -> None:
+    @rule(pick=_pick, end=st.sampled_from(["rejected", "lost", "crashed", "left"]))
+    def end_badly(self, pick: int, end: str) -> None:
         task, call = self._open_call(pick)
-        if task.streaming:
+        if end == "rejected":
+            self._do(call, aicg.RateLimitError("slow down"), task, Decimal(0))
+        elif end == "lost":
+            self._do(call, aicg.ConnectionError("reset"), task, task.worst)
+        elif end == "crashed":
+            self._do(call, KeyError("a bug"), task, task.worst)
+        elif task.streaming:
             self._do(call, Chunk(text=LEAVE), task, task.worst)
-
-    @precondition(lambda self: self.desk.open)
-    @rule(pick=_pick)
-    def reject(self, pick: int) -> None:
-        task, call = self._open_call(pick)
-        self._do(call, aicg.RateLimitError("slow down"), task, Decimal(0))
-
-    @precondition(lambda self: self.desk.open)
-    @rule(pick=_pick)
-    def lose(self, pick: int) -> None:
-        task, call = self._open_call(pick)
-        self._do(call, aicg.ConnectionError("reset"), task, task.worst)
-
-    @precondition(lambda self: self.desk.open)
-    @rule(pick=_pick)
-    def crash(self, pick: int) -> None:
-        task, call = self._open_call(pick)
-        self._do(call, KeyError("a bug"), task, task.worst)
 
     @precondition(lambda self: self._unfinished())
     @rule(pick=_pick)
@@ -429,7 +418,7 @@ class SessionMachine(RuleBasedStateMachine):
         task.future.cancel()
         self._let_all_run()
 
-    @rule(name=st.sampled_from(["a", "b"]), thousandths=st.integers(0, 3))
+    @rule(name=st.sampled_from(["a", "b"]), thousandths=st.integers(1, 4))
     def raise_the_limit(self, name: str, thousandths: int) -> None:
         self.limits[name] += Decimal(thousandths) / 1_000
         self.portal.call(self.ledger.declare, Budget(name, self.limits[name]))

@@ -96,7 +96,7 @@ def test_every_docstring_says_when_it_is_raised_and_lists_its_attributes(
 ) -> None:
     documented: set[str] = set()
     for each in kind.__mro__:
-        documented.update(re.findall(r"^        (\w+): ", each.__doc__ or "", re.MULTILINE))
+        documented.update(re.findall(r"^    (\w+): ", inspect.getdoc(each) or "", re.MULTILINE))
 
     (example,) = [error for error in EXAMPLES if type(error) is kind]
     assert (kind.__doc__ or "").startswith("Raised ")

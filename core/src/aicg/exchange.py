@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
@@ -21,30 +21,6 @@ if TYPE_CHECKING:
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 NO_USAGE = Usage()
-
-
-class _Empty(Mapping[str, Any]):
-    """A mapping of nothing; what holds it can be copied and pickled, unlike `MappingProxyType`."""
-
-    __slots__ = ()
-
-    def __getitem__(self, key: str) -> Any:
-        raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-    def __repr__(self) -> str:
-        return "{}"
-
-    def __reduce__(self) -> str:
-        return "EMPTY"
-
-
-EMPTY: Mapping[str, Any] = _Empty()
 
 
 @attrs.frozen(kw_only=True)
@@ -125,8 +101,8 @@ class Request:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     reasoning_effort: ReasoningEffort | None = None
-    metadata: Mapping[str, Any] = EMPTY
-    extra: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = attrs.field(factory=dict)
+    extra: Mapping[str, Any] = attrs.field(factory=dict)
     include_raw: bool = False
 
     @property
@@ -174,7 +150,7 @@ class Response:
     usage: Usage = NO_USAGE
     usage_assumed: bool = False
     response_id: str | None = None
-    headers: Mapping[str, str] = EMPTY
+    headers: Mapping[str, str] = attrs.field(factory=dict)
     raw: Mapping[str, Any] | None = None
     parsed: Any = None
     provider: str = ""

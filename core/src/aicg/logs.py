@@ -8,8 +8,6 @@ from typing import Any, Final, Literal
 
 import attrs
 
-from aicg.exchange import EMPTY
-
 Level = Literal["debug", "info", "warning", "error", "critical"]
 # The numbers of the standard library's logging, so that records pass there unchanged.
 LEVELS: Final[Mapping[str, int]] = {
@@ -37,7 +35,7 @@ class LogRecord:
     time: float
     level: Level
     message: str
-    fields: Mapping[str, Any] = EMPTY
+    fields: Mapping[str, Any] = attrs.field(factory=dict)
     session_id: str = ""
     request_id: str = ""
 

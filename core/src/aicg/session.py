@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack
@@ -12,7 +11,7 @@ import attrs
 
 from aicg.batch import Batch
 from aicg.books import Books
-from aicg.budget import Budget, BudgetStatus, Estimate, TightBudget, estimate
+from aicg.budget import Budget, Estimate, TightBudget, estimate
 from aicg.config import amend_settings
 from aicg.conversation import Conversation
 from aicg.errors import ConfigurationError
@@ -26,9 +25,10 @@ from aicg.exchange import (
     messages_of,
     split_model_name,
 )
-from aicg.export import export_session, restore_session
+from aicg.export import restore_session
 from aicg.lifecycle import run_request
 from aicg.money import ZERO, parse_usd
+from aicg.report import SessionReport
 from aicg.stream import ResponseStream
 
 if TYPE_CHECKING:
@@ -38,11 +38,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from aicg.budget.alerts import AlertCallback
     from aicg.kernel import Kernel
     from aicg.logs import Logger
     from aicg.models import ModelInfo
-    from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
     from aicg.plugins import ActHooks
 
 
@@ -73,7 +71,7 @@ class SessionOptions(TypedDict, total=False):
     addons: tuple[str, ...]
 
 
-class LLMSession:
+class LLMSession(SessionReport):
     """Requests that share a model, budgets, addons and books; used as `async with`.
 
     Many tasks may use a session at once.
@@ -233,67 +231,6 @@ class LLMSession:
             mean_output_tokens=self.tokens.mean_output(request.model),
         )
 
-    def set_alert(self, threshold: float, callback: AlertCallback) -> None:
-        """Call back once when a budget of the session has spent this share of its limit.
-
-        Args:
-            threshold: Such as 0.8.
-            callback: Called with an `Alert`; it must not block. What it raises is reported once.
-
-        Raises:
-            ConfigurationError: The threshold is not above 0 and at most 1.
-        """
-        self.books.set_alert(threshold, callback)
-
-    @property
-    def tokens(self) -> TokenMonitor:
-        """The tokens used, in all and by model."""
-        return self.books.tokens
-
-    @property
-    def costs(self) -> CostTracker:
-        """What was spent, in all and by model, and what more would cost."""
-        return self.books.costs
-
-    @property
-    def metrics(self) -> SessionMetrics:
-        """How many requests there were, how long they took, and what went wrong."""
-        return self.books.metrics
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """What the session has cost so far; `costs.unpriced_requests` counts what is not in it."""
-        return self.costs.total_usd
-
-    @property
-    def tokens_used(self) -> int:
-        """All tokens of all answers so far."""
-        return self.tokens.total_tokens
-
-    @property
-    def request_count(self) -> int:
-        """How many requests have ended, well or not."""
-        return self.metrics.request_count
-
-    @property
-    def budget_remaining(self) -> Decimal | None:
-        """The least that is left of the session's budgets, in dollars; None without one."""
-        return min((status.left_usd for status in self.budget_status()), default=None)
-
-    def budget_status(self) -> tuple[BudgetStatus, ...]:
-        """Return how the session's budgets stand, as far as this process knows."""
-        if not self.is_declared:
-            self.running_tasks()
-        return self.kernel.ledger.snapshot(self.budget_names)
-
-    def export_to_dict(self) -> dict[str, Any]:
-        """Return the session's books as plain data; money is text."""
-        return export_session(self)
-
-    def export_to_json(self, *, indent: int | None = 2) -> str:
-        """Return the session's books as JSON."""
-        return json.dumps(self.export_to_dict(), indent=indent, ensure_ascii=False)
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, kernel: Kernel | None = None) -> LLMSession:
         """Return a session that goes on from exported books, with what its budget has left.
@@ -304,6 +241,10 @@ class LLMSession:
         return restore_session(cls, data, kernel)
 
     # What follows is for the kernel's own rooms.
+
+    @property
+    def _session(self) -> LLMSession:
+        return self
 
     def new_request(self, prompt: Prompt, options: RequestOptions) -> Request:
         """Return the request that a prompt stands for.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, cast
 from anyio import CancelScope
 
 from aicg.errors import ConfigurationError
+from aicg.report import SessionReport
 from aicg.session import LLMSession, SessionOptions
 
 if TYPE_CHECKING:
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
         AsyncIterable,
         Awaitable,
         Callable,
+        Generator,
         Iterable,
         Iterator,
         Mapping,
         Sequence,
     )
-    from decimal import Decimal
     from types import TracebackType
 
     from anyio.from_thread import BlockingPortal
 
     from aicg.batch import BatchItem
-    from aicg.budget import BudgetStatus, Estimate
-    from aicg.budget.alerts import AlertCallback
+    from aicg.budget import Estimate
     from aicg.conversation import Conversation
     from aicg.exchange import Chunk, Prompt, RequestOptions, Response
     from aicg.kernel import Kernel
@@ -135,7 +135,7 @@ class SyncConversation:
             yield SyncStream(self._portal, stream)
 
 
-class SyncSession:
+class SyncSession(SessionReport):
     """An `LLMSession` whose calls block; used as `with`, by any number of threads at once.
 
     The arguments and the errors are those of `LLMSession`.
@@ -197,7 +197,7 @@ class SyncSession:
         concurrency: int = 32,
         on_error: Literal["collect", "raise"] = "collect",
         **options: Unpack[RequestOptions],
-    ) -> Iterator[BatchItem]:
+    ) -> Generator[BatchItem, None, None]:
         """Yield the answers to many prompts, as they come; closing the iterator ends the batch."""
         portal = self._portal
         batch = portal.call(
@@ -217,10 +217,6 @@ class SyncSession:
         """Return what a request may use and cost; nothing is sent."""
         return self._portal.call(lambda: self.session.estimate(prompt, **options))
 
-    def set_alert(self, threshold: float, callback: AlertCallback) -> None:
-        """Call back, in the portal's thread, once a budget has spent this share of its limit."""
-        self.session.set_alert(threshold, callback)
-
     @property
     def log(self) -> Logger:
         """Writes log records."""
@@ -230,38 +226,6 @@ class SyncSession:
     def metadata(self) -> dict[str, Any]:
         """Notes for the books, given to every request."""
         return self.session.metadata
-
-    @property
-    def cost_usd(self) -> Decimal:
-        """What the session has cost so far."""
-        return self.session.cost_usd
-
-    @property
-    def tokens_used(self) -> int:
-        """All tokens of all answers so far."""
-        return self.session.tokens_used
-
-    @property
-    def request_count(self) -> int:
-        """How many requests have ended, well or not."""
-        return self.session.request_count
-
-    @property
-    def budget_remaining(self) -> Decimal | None:
-        """The least that is left of the session's budgets, in dollars; None without one."""
-        return self.session.budget_remaining
-
-    def budget_status(self) -> tuple[BudgetStatus, ...]:
-        """Return how the session's budgets stand, as far as this process knows."""
-        return self.session.budget_status()
-
-    def export_to_dict(self) -> dict[str, Any]:
-        """Return the session's books as plain data; money is text."""
-        return self.session.export_to_dict()
-
-    def export_to_json(self, *, indent: int | None = 2) -> str:
-        """Return the session's books as JSON."""
-        return self.session.export_to_json(indent=indent)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, kernel: Kernel | None = None) -> SyncSession:
@@ -279,6 +243,10 @@ class SyncSession:
         self.session = session
         self._exit = ExitStack()
         self._entered = None
+
+    @property
+    def _session(self) -> LLMSession:
+        return self.session
 
     @property
     def _portal(self) -> BlockingPortal:

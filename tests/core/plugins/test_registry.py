@@ -143,6 +143,20 @@ def test_who_takes_another_plugins_name_is_left_out_and_shown(site: Site) -> Non
     assert kernel.provider("working").name == "working"
 
 
+def test_a_plugin_that_the_application_hands_over_needs_a_name_of_its_own(site: Site) -> None:
+    site.install("aicg-working", WORKING)
+
+    with pytest.warns(
+        aicg.PluginWarning, match="'working' is left out: aicg-working has this name already"
+    ):
+        kernel = aicg.Kernel(aicg.Config(), plugins={"working": Cache})
+
+    assert [(info.distribution, info.status) for info in kernel.plugins()] == [
+        ("", "broken"),
+        ("aicg-working", "active"),
+    ]
+
+
 def test_a_plugin_may_be_a_module(site: Site) -> None:
     source = "import aicg\n\n@aicg.hookimpl\ndef aicg_close(): print('closed')"
     site.install("aicg-plain", source, target="")
@@ -396,13 +410,21 @@ class NotAList:
         return 5
 
 
+class ExitingCommands:
+    @aicg.hookimpl
+    def aicg_commands(self) -> Iterable[aicg.Command]:
+        raise SystemExit(3)
+
+
 class RaisingCommands:
     @aicg.hookimpl
     def aicg_commands(self) -> Iterable[aicg.Command]:
         raise ValueError("none at all")
 
 
-@pytest.mark.parametrize("plugin", [FaultyCommands, NotCommands, NotAList, RaisingCommands])
+@pytest.mark.parametrize(
+    "plugin", [FaultyCommands, NotCommands, NotAList, RaisingCommands, ExitingCommands]
+)
 def test_a_register_hook_that_fails_hides_nobody_elses_records(plugin: type[Any]) -> None:
     class Commands:
         @aicg.hookimpl

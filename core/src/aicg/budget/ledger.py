@@ -10,7 +10,7 @@ from typing import Any, Literal
 import attrs
 
 from aicg.errors import ConfigurationError
-from aicg.exchange import EMPTY, NO_USAGE
+from aicg.exchange import NO_USAGE
 from aicg.models import Rates
 from aicg.money import EXACT, ZERO, parse_usd
 from aicg.usage import Usage
@@ -141,7 +141,7 @@ class LedgerLine:
     price_version: str = ""
     duration_s: float = 0.0
     error: str | None = None
-    metadata: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = attrs.field(factory=dict)
 
 
 class Ledger(ABC):

@@ -74,16 +74,20 @@ def _settle_claims(
         yield Candidate(
             name=name,
             distribution=_distribution_name(entry),
-            version=(entry.dist.version if entry.dist else "") or "",
+            version=_stated(entry, "Version"),
             load=entry.load,
             fault=fault,
         )
 
 
 def _distribution_name(entry: EntryPoint) -> str:
-    # What is left of a broken uninstall has no name.
-    name = entry.dist.name if entry.dist else ""
-    return re.sub(r"[-_.]+", "-", name or "").lower()
+    return re.sub(r"[-_.]+", "-", _stated(entry, "Name")).lower()
+
+
+def _stated(entry: EntryPoint, field: str) -> str:
+    """Return a field of the distribution's metadata; what a broken uninstall left has none."""
+    stated = entry.dist.metadata.get_all(field) if entry.dist else None
+    return str(stated[0]) if stated else ""
 
 
 def _outside_range(distribution: Distribution, kernel_version: str) -> str | None:

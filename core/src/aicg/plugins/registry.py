@@ -152,8 +152,11 @@ class PluginRegistry:
             version=candidate.version,
             status="active",
         )
-        if candidate.fault:
-            self._quarantine(info, PluginError(candidate.fault, plugin=name))
+        fault = candidate.fault
+        if self._manager.has_plugin(name) and not fault:
+            fault = f"{_origin(self._infos[name])} has this name already; give it another"
+        if fault:
+            self._quarantine(info, PluginError(fault, plugin=name))
             return
         if name in disabled or not section.enabled:
             self._infos[name] = attrs.evolve(info, status="disabled")
@@ -170,7 +173,8 @@ class PluginRegistry:
             self._infos[name] = attrs.evolve(info, hooks=hooks)
 
     def _quarantine(self, info: PluginInfo, error: BaseException) -> None:
-        cause = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        told = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        cause = " ".join(told.split())  # in lists and warnings it has one line
         # A second claimant of a name does not hide the plugin that keeps it.
         key = info.name if info.name not in self._infos else f"{info.name} ({info.distribution})"
         fault = PluginError(cause, plugin=info.name, distribution=info.distribution or None)
@@ -206,7 +210,7 @@ class PluginRegistry:
     def _ask(self, impl: pluggy.HookImpl, read: Callable[[Any], _T], **values: Any) -> _T | None:
         try:
             return read(impl.function(*[values[name] for name in impl.argnames]))
-        except Exception as error:  # noqa: BLE001 - one plugin's fault must not hide what others know
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - others know things too
             self._quarantine(self._infos.pop(impl.plugin_name), error)
             return None
 

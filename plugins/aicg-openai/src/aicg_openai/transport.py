@@ -299,8 +299,8 @@ def _explain(error: Exception) -> TransportError:
     )
     timed_out = isinstance(told, TimeoutError | httpx2.TimeoutException)
     # What aiohttp says of a body that is cut begins with a status that nobody has sent.
-    text = str(getattr(causes[-1], "message", "") or causes[-1] or told)
-    text = " ".join(text.split())
+    said = getattr(causes[-1], "message", "") or str(causes[-1]) or str(told)
+    text = " ".join(said.split())
     return TransportError(
         f"{type(told).__name__}: {text}" if text else type(told).__name__,
         sent=not isinstance(told, unsent),
