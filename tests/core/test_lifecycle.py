@@ -845,6 +845,18 @@ async def test_an_answer_that_tells_of_no_usage_is_charged_its_worst_case(
 
 
 @pytest.mark.anyio
+async def test_a_usage_that_the_provider_assumes_is_booked_as_assumed(
+    ledger: RecordingLedger,
+) -> None:
+    bound = reply(usage=Usage(10, 100), usage_assumed=True)
+    async with opened(FakeProvider([bound]), ledger=ledger, budget_usd=1) as session:
+        response = await session.chat(PROMPT)
+
+    assert response.cost_usd == session.costs.assumed_usd.total == Decimal("0.00101")
+    assert [(line.outcome, line.usage) for line in ledger.lines] == [("assumed", Usage(10, 100))]
+
+
+@pytest.mark.anyio
 async def test_an_answer_that_says_it_used_nothing_costs_nothing(ledger: RecordingLedger) -> None:
     async with opened(FakeProvider([reply(usage=Usage())]), ledger=ledger, budget_usd=1) as session:
         response = await session.chat(PROMPT)

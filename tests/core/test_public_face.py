@@ -36,7 +36,6 @@ SLOW: Final = [
     "pytest",
     "requests",
     "rich",
-    "ssl",
     "tiktoken",
     "tomli_w",
     "tomllib",

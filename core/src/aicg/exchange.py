@@ -129,7 +129,7 @@ class Response:
         parts: What was answered, in order.
         finish_reason: Why the answer ends.
         model: The model that answered, by the provider's name for it.
-        usage: The tokens used.
+        usage: The tokens used; of an answer without it, the worst case is charged.
         usage_assumed: Whether the provider did not state the usage, and it is an upper bound.
         response_id: The provider's id of the answer.
         headers: The answer's HTTP headers, names in lower case.

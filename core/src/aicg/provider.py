@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -89,11 +90,11 @@ class BaseProvider(ABC):
         size = _bytes(request.system or "")
         size += sum([_size(part) for message in request.messages for part in message.parts])
         for tool in request.tools:
-            size += _bytes(f"{tool.name}{tool.description}{tool.parameters}")
+            size += _bytes(f"{tool.name}{tool.description}") + _json_bytes(tool.parameters)
         if request.output_schema is not None:
-            size += _bytes(str(json_schema(request.output_schema)))
+            size += _json_bytes(json_schema(request.output_schema))
         if request.extra:
-            size += _bytes(str(request.extra))
+            size += _json_bytes(request.extra)
         upper = size + self._frame_tokens(request.messages)
         return InputEstimate(likely=upper // 4 + 1, upper=upper)
 
@@ -133,14 +134,19 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
+def _json_bytes(value: Any) -> int:
+    # Quotes and letters beyond ASCII are longer in JSON, which is what is sent.
+    return len(json.dumps(value, default=str))
+
+
 def _size(part: Part) -> int:
     match part:
         case Text():
             return _bytes(part.text)
         case Reasoning():
-            return _bytes(f"{part.text}{part.signature or ''}{part.opaque or ''}")
+            return _bytes(f"{part.text}{part.signature or ''}") + _json_bytes(part.opaque)
         case ToolCall():
-            return _bytes(f"{part.id}{part.name}{part.arguments}") + 16
+            return _bytes(f"{part.id}{part.name}") + _json_bytes(part.arguments) + 16
         case ToolResult():
             return _bytes(f"{part.call_id}{part.content}") + 16
         case Image() | Document():

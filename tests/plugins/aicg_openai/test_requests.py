@@ -215,8 +215,23 @@ def test_extra_fields_are_sent_as_they_are() -> None:
     assert body["temperature"] == 0.1
 
 
+@pytest.mark.parametrize("tier", ["auto", "default", "flex"])
+def test_extra_may_ask_for_a_service_tier_that_costs_no_more(tier: str) -> None:
+    assert wire(request(extra={"service_tier": tier}))["service_tier"] == tier
+
+
 @pytest.mark.parametrize(
-    "name", ["n", "model", "messages", "max_tokens", "max_completion_tokens", "stream"]
+    "name",
+    [
+        "max_completion_tokens",
+        "max_tokens",
+        "messages",
+        "model",
+        "n",
+        "service_tier",
+        "stream",
+        "web_search_options",
+    ],
 )
 def test_extra_may_not_set_what_the_budget_rests_on(name: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"extra may not set '{name}'"):

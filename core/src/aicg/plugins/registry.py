@@ -152,14 +152,15 @@ class PluginRegistry:
             version=candidate.version,
             status="active",
         )
+        if name in disabled or not section.enabled:
+            # Of those who claim one name, its owner comes first.
+            self._infos.setdefault(name, attrs.evolve(info, status="disabled"))
+            return
         fault = candidate.fault
         if self._manager.has_plugin(name) and not fault:
             fault = f"{_origin(self._infos[name])} has this name already; give it another"
         if fault:
             self._quarantine(info, PluginError(fault, plugin=name))
-            return
-        if name in disabled or not section.enabled:
-            self._infos[name] = attrs.evolve(info, status="disabled")
             return
         try:
             plugin = _made(candidate.load(), section)

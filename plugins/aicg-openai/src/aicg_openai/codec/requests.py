@@ -32,9 +32,12 @@ _RESERVED: Final = {
     "messages": "the prompt",
     "model": "model",
     "n": "another request for another answer",
+    "service_tier": "auto, default or flex, which cost no more than is reserved",
     "stream": "session.stream",
     "stream_options": "session.stream",
+    "web_search_options": "a prompt that holds what is to be known, as searches are billed apart",
 }
+_CHEAP_TIERS: Final = frozenset({"auto", "default", "flex"})
 _TEXTUAL: Final = frozenset({"application/json", "application/xml", "application/yaml"})
 
 
@@ -101,7 +104,9 @@ def _style(request: Request, family: Family | None) -> dict[str, Any]:
 
 
 def _extra(request: Request) -> dict[str, Any]:
-    for name in _RESERVED.keys() & request.extra.keys():
+    for name in sorted(_RESERVED.keys() & request.extra.keys()):
+        if name == "service_tier" and request.extra[name] in _CHEAP_TIERS:
+            continue
         raise InvalidRequestError(
             f"{request.provider_name}: extra may not set {name!r}, as the budget would no longer "
             f"hold; use {_RESERVED[name]}",
