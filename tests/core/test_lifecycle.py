@@ -912,3 +912,16 @@ async def test_a_request_is_logged_from_its_sending_to_its_end() -> None:
     assert logs.records[-1].message == "request failed"
     assert logs.records[-1].fields["error"] == "ServerError"
     assert logs.records[-1].fields["attempts"] == 2
+
+
+@pytest.mark.anyio
+async def test_an_answer_whose_addon_names_no_origin_bears_the_addon_s_name() -> None:
+    tape: list[str] = []
+    canned = Addon("canned", tape, pre=lambda *_: reply("Hello."))
+    async with (
+        make_kernel(plugins={"canned": canned}) as kernel,
+        kernel.session("fake:model") as session,
+    ):
+        response = await session.chat("Hi")
+
+    assert (response.text, response.origin) == ("Hello.", "canned")

@@ -110,7 +110,7 @@ async def test_listing_models_is_how_a_connection_is_tried() -> None:
 
 
 def test_a_provider_must_answer() -> None:
-    with pytest.raises(TypeError, match="abstract method '?chat"):
+    with pytest.raises(TypeError, match=r"abstract method '?chat"):
         aicg.BaseProvider("none", None)  # type: ignore[abstract]
 
 

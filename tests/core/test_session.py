@@ -647,3 +647,32 @@ async def test_a_changed_request_of_an_addon_is_what_the_books_name() -> None:
         await session.chat("Hi")
 
     assert list(session.tokens.models) == ["fake:other"]
+
+
+@pytest.mark.anyio
+async def test_a_session_s_own_budget_is_forgotten_with_it_and_still_told() -> None:
+    async with make_kernel(config={"budgets": {"team": {"limit_usd": 5}}}) as kernel:
+        for _ in range(3):
+            async with kernel.session("fake:model", budget_usd=1, budgets=["team"]) as session:
+                await session.chat("Explain recursion.")
+
+        kept = await kernel.ledger.status()
+
+    assert [status.name for status in kept] == ["team"]
+    assert kept[0].spent_usd == Decimal("0.000075")
+    assert [status.spent_usd for status in session.budget_status()] == [
+        Decimal("0.000075"),
+        Decimal("0.000025"),
+    ]
+    assert session.export_to_dict()["own_budget"] == {"limit_usd": "1", "spent_usd": "0.000025"}
+
+
+@pytest.mark.anyio
+async def test_a_session_that_is_opened_again_has_what_was_left() -> None:
+    async with make_kernel() as kernel:
+        session = kernel.session("fake:model", budget_usd="0.000050")
+        for _ in range(2):
+            async with session:
+                await session.chat("Explain recursion.", max_output_tokens=2)
+
+        assert session.budget_remaining == Decimal(0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aicg.errors import ValidationError
-from aicg.money import EXACT, parse_usd
+from aicg.money import parse_usd
 from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ def export_session(session: LLMSession) -> dict[str, Any]:
 
 def _own_spent_usd(session: LLMSession) -> Decimal:
     """Return what the session's own budget has spent, requests under way at their worst."""
-    if not session.is_declared or session.own_budget is None:
-        return session.spent_before_usd
-    (status,) = session.kernel.ledger.snapshot((session.own_budget.name,))
-    return EXACT.add(status.spent_usd, status.reserved_usd)
+    return (
+        session.budget_status()[-1].committed_usd
+        if session.is_declared
+        else session.spent_before_usd
+    )
 
 
 def restore_session(

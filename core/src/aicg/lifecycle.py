@@ -51,7 +51,7 @@ async def run_request(
                     response = attempt.completed()
                 else:
                     response, inside = answered
-                response = _finished(response, context, bill, started)
+                response = _finished(response, context, bill, started, inside)
                 response = await session.hooks.after(response, context, inside)
                 break
             except AIContentGeneratorError as error:
@@ -105,8 +105,17 @@ async def _recover(
     return None
 
 
-def _finished(response: Response, context: RequestContext, bill: Bill, started: float) -> Response:
-    """Return the answer with what the kernel knows of it."""
+def _finished(
+    response: Response,
+    context: RequestContext,
+    bill: Bill,
+    started: float,
+    inside: Order | None,
+) -> Response:
+    """Return the answer with what the kernel knows of it; `inside` is the plugin that gave it."""
+    origin = response.origin
+    if inside is not None and origin == "provider":
+        origin = inside[2]
     request = context.request
     parsed = response.parsed
     errors: tuple[str, ...] = ()
@@ -118,6 +127,7 @@ def _finished(response: Response, context: RequestContext, bill: Bill, started: 
         provider=request.provider_name,
         request_id=context.request_id,
         cost_usd=bill.cost_usd,
+        origin=origin,
         latency_s=context.clock.monotonic() - started,
         attempts=bill.attempts,
     )

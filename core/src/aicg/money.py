@@ -18,6 +18,7 @@ PICODOLLARS: Final = 1_000_000_000_000
 EXACT: Final = Context(prec=60)
 _UP: Final = Context(prec=60, rounding=ROUND_CEILING)
 _PICODOLLAR: Final = Decimal("1e-12")
+_DOLLAR: Final = Decimal(1)
 _LARGEST: Final = Decimal("1e15")
 
 
@@ -50,7 +51,7 @@ def parse_usd(value: object, *, name: str) -> Decimal:
 
 def round_up(amount: Decimal) -> Decimal:
     """Return the amount rounded up to a whole picodollar."""
-    return amount.quantize(_PICODOLLAR, context=_UP).normalize(EXACT) if amount else ZERO
+    return _trimmed(amount.quantize(_PICODOLLAR, context=_UP))
 
 
 def to_picodollars(amount: Decimal) -> int:
@@ -60,7 +61,15 @@ def to_picodollars(amount: Decimal) -> int:
 
 def from_picodollars(count: int) -> Decimal:
     """Return whole picodollars as dollars."""
-    return EXACT.scaleb(Decimal(count), -12).normalize(EXACT) if count else ZERO
+    return _trimmed(EXACT.scaleb(Decimal(count), -12))
+
+
+def _trimmed(amount: Decimal) -> Decimal:
+    """Return the amount without the zeros at its end, and whole dollars without an exponent."""
+    if not amount:
+        return ZERO
+    short = amount.normalize(EXACT)
+    return short.quantize(_DOLLAR, context=EXACT) if short.as_tuple().exponent > 0 else short  # type: ignore[operator]
 
 
 def format_cost(amount: Decimal | None) -> str:

@@ -73,11 +73,13 @@ class SessionReport(ABC):
         return min((status.left_usd for status in self.budget_status()), default=None)
 
     def budget_status(self) -> tuple[BudgetStatus, ...]:
-        """Return how the session's budgets stand, as far as this process knows."""
+        """Return how the session's budgets stand, or stood when it ended, as this process knows."""
         session = self._session
-        if not session.is_declared:
+        if session.is_declared:
+            return session.kernel.ledger.snapshot(session.budget_names)
+        if session.last_status is None:
             session.running_tasks()
-        return session.kernel.ledger.snapshot(session.budget_names)
+        return session.last_status or ()
 
     def export_to_dict(self) -> dict[str, Any]:
         """Return the session's books as plain data; money is text."""

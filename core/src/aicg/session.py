@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from aicg.budget import BudgetStatus
     from aicg.kernel import Kernel
     from aicg.logs import Logger
     from aicg.models import ModelInfo
@@ -119,6 +120,7 @@ class LLMSession(SessionReport):
             wait_s=self.settings.budget_wait_s,
         )
         self.spent_before_usd = ZERO
+        self.last_status: tuple[BudgetStatus, ...] | None = None
         self.is_declared = False
         self._requests = 0
         self._tasks: TaskGroup | None = None
@@ -154,8 +156,9 @@ class LLMSession(SessionReport):
             await tasks.__aexit__(None, None, None)
             await self.hooks.end(self)
         finally:
-            if self._owns_kernel:
-                with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True):
+                await self._leave_budgets()
+                if self._owns_kernel:
                     await self.kernel.aclose()
 
     async def chat(self, prompt: Prompt, **options: Unpack[RequestOptions]) -> Response:
@@ -319,6 +322,14 @@ class LLMSession(SessionReport):
         self.is_declared = True
         await self.hooks.start(self)
         self._tasks = await anyio.create_task_group().__aenter__()
+
+    async def _leave_budgets(self) -> None:
+        # A server makes a session for each of its requests: their budgets must not add up.
+        self.last_status = self.budget_status()
+        self.is_declared = False
+        if self.own_budget is not None:
+            self.spent_before_usd = self.last_status[-1].committed_usd
+            await self.kernel.ledger.retire(self.own_budget.name)
 
 
 def _default_kernel() -> Kernel:

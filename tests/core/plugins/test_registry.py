@@ -391,6 +391,19 @@ def test_who_loses_a_name_offers_nothing_at_all(names: tuple[str, str], loser: s
     assert kernel.providers() == ("fake", "groq")
 
 
+def test_two_that_take_each_others_names_are_both_left_out() -> None:
+    with pytest.warns(aicg.PluginWarning, match="both offer"):
+        kernel = make_kernel(plugins={"a": offering("a", "b"), "b": offering("a", "b")})
+
+    assert {info.name: info.status for info in kernel.plugins()} == {
+        "fake": "active",
+        "a": "broken",
+        "b": "broken",
+    }
+    with pytest.raises(aicg.PluginError, match=r"'a' cannot be used: .* both offer 'b'"):
+        kernel.provider("a")
+
+
 class FaultyCommands:
     @aicg.hookimpl
     def aicg_commands(self) -> Iterator[aicg.Command]:
@@ -449,20 +462,28 @@ def test_a_plugin_with_nothing_to_offer_may_say_none() -> None:
     assert make_kernel(plugins={"plugin": Plugin}).commands() == {}
 
 
-def test_model_info_that_fails_is_asked_once_and_hides_nobody_elses() -> None:
-    class Faulty:
-        @aicg.hookimpl
-        def aicg_model_info(self, provider: str, model: str) -> aicg.ModelInfo:
-            raise KeyError(model)
+class RaisingInfo:
+    @aicg.hookimpl
+    def aicg_model_info(self, provider: str, model: str) -> aicg.ModelInfo:
+        raise TypeError(model)
 
+
+class WrongInfo:
+    @aicg.hookimpl
+    def aicg_model_info(self) -> dict[str, int]:
+        return {"context_window": 5}
+
+
+@pytest.mark.parametrize("faulty", [RaisingInfo, WrongInfo])
+def test_model_info_that_fails_is_asked_once_and_hides_nobody_elses(faulty: type[Any]) -> None:
     class Knowing:
         @aicg.hookimpl
         def aicg_model_info(self, model: str) -> aicg.ModelInfo:
             return aicg.ModelInfo(provider="fake", model=model, context_window=1000)
 
-    kernel = make_kernel(plugins={"a": Faulty, "b": Knowing})
+    kernel = make_kernel(plugins={"a": faulty, "b": Knowing})
 
-    with pytest.warns(aicg.PluginWarning, match="the plugin 'a' is left out: KeyError"):
+    with pytest.warns(aicg.PluginWarning, match="the plugin 'a' is left out: TypeError"):
         first = kernel.model_info("fake:one")
     second = kernel.model_info("fake:two")
 

@@ -77,7 +77,12 @@ class BudgetStatus:
     @property
     def left_usd(self) -> Decimal:
         """What is neither spent nor reserved, and never below zero."""
-        return max(EXACT.subtract(self.unspent_usd, self.reserved_usd), ZERO)
+        return max(EXACT.subtract(self.limit_usd, self.committed_usd), ZERO)
+
+    @property
+    def committed_usd(self) -> Decimal:
+        """What is spent, with requests under way at their worst."""
+        return EXACT.add(self.spent_usd, self.reserved_usd)
 
     @property
     def unspent_usd(self) -> Decimal:
@@ -165,6 +170,10 @@ class Ledger(ABC):
             budget: The budget.
             spent_usd: What a new budget has spent already; a known one keeps its own sum.
         """
+
+    @abstractmethod
+    async def retire(self, name: str) -> None:
+        """Forget a budget that nobody will draw on again; open reservations settle as ever."""
 
     @abstractmethod
     async def reserve(self, reservation: Reservation) -> BudgetStatus | None:

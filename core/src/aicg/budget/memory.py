@@ -87,6 +87,14 @@ class MemoryLedger(Ledger):
             woken = self._served()
         _wake(woken)
 
+    async def retire(self, name: str) -> None:
+        """Forget a budget that nobody will draw on again; open reservations settle as ever."""
+        with self._lock:
+            self._accounts.pop(name, None)
+            woken = [waiter for waiter in self._waiters if name in waiter.names]
+            self._waiters = deque(waiter for waiter in self._waiters if name not in waiter.names)
+        _wake(woken)
+
     async def reserve(self, reservation: Reservation) -> BudgetStatus | None:
         """Reserve on all of the reservation's budgets, or on none."""
         amount = to_picodollars(reservation.amount_usd)

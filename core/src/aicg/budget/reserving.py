@@ -29,7 +29,7 @@ class TightBudget:
 
     on_tight_budget: Literal["auto", "shrink", "refuse"] = "auto"
     min_output_tokens: int = 256
-    wait_s: float = 60.0
+    wait_s: float = 600.0
 
 
 @attrs.frozen(kw_only=True)

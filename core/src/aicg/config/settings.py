@@ -87,7 +87,7 @@ class SessionSettings:
     max_attempts: int = attrs.field(default=8, validator=_above_zero)
     timeout_s: float | None = attrs.field(default=600.0, validator=_above_zero)
     deadline_s: float | None = attrs.field(default=None, validator=_above_zero)
-    budget_wait_s: float = attrs.field(default=60.0, validator=ge(0))
+    budget_wait_s: float = attrs.field(default=600.0, validator=ge(0))
     budgets: tuple[str, ...] = ()
     addons: tuple[str, ...] = ()
 

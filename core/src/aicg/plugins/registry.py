@@ -191,10 +191,7 @@ class PluginRegistry:
         )
 
     def _quarantine_claim(self, loser: str, hook: str, name: str, owner: str) -> None:
-        info = self._infos.pop(loser, None)
-        if info is None or info.status != "active":
-            return
-        kept = self._infos.get(owner, info)
+        info, kept = self._infos.pop(loser), self._infos[owner]
         self._quarantine(
             info,
             PluginError(

@@ -155,6 +155,22 @@ class LedgerContract(ABC):
         assert (status.limit_usd, status.spent_usd) == (Decimal(2), Decimal("0.50"))
 
     @pytest.mark.anyio
+    async def test_a_retired_budget_is_forgotten_and_its_reservations_settle(self) -> None:
+        async with self.ledger() as ledger:
+            await ledger.declare(Budget("a", "1.00"))
+            await ledger.declare(Budget("b", "1.00"))
+            await ledger.reserve(hold("1", "0.50", "a", "b"))
+
+            await ledger.retire("a")
+            settled = await ledger.settle("1", billed("0.20"))
+            (left,) = await ledger.status()
+            with pytest.raises(ConfigurationError, match="there is no budget 'a'"):
+                await ledger.reserve(hold("2", "0.10"))
+
+        assert settled
+        assert (left.name, left.spent_usd, left.reserved_usd) == ("b", Decimal("0.20"), ZERO)
+
+    @pytest.mark.anyio
     async def test_who_waits_is_woken_by_a_settlement_that_makes_room(self) -> None:
         woken: list[str] = []
 

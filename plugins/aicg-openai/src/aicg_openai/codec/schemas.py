@@ -60,7 +60,8 @@ def strict_form(schema: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     try:
         form: dict[str, Any] = _strict(schema)
-    except _NotStrictError:
+    except (_NotStrictError, AttributeError, TypeError):
+        # What is no schema is not refused here: the server says what is wrong with it.
         return None
     return form
 

@@ -10,6 +10,7 @@ import attrs
 
 from aicg_sim.schemas import hints
 from aicg_sim.schemas.check import conforms, has_duplicates
+from aicg_sim.schemas.form import faults
 from aicg_sim.schemas.numbers import number_for
 from aicg_sim.schemas.place import Place
 from aicg_sim.schemas.resolve import (
@@ -65,8 +66,11 @@ class Filler:
         """Return the answer, as `json.loads` would.
 
         Raises:
-            UnsatisfiableError: No value was found that satisfies the schema.
+            UnsatisfiableError: The schema is none, or no value was found that satisfies it.
         """
+        fault = next(faults(self._schema), None)
+        if fault is not None:
+            raise UnsatisfiableError(fault)
         value = self._value(self._schema, Place(material=self._material))
         if not conforms(value, self._schema, self._resolver.target):
             raise UnsatisfiableError("no value was found that satisfies the whole schema")
