@@ -107,7 +107,7 @@ async def test_items_come_in_the_order_in_which_they_are_done() -> None:
 @pytest.mark.anyio
 async def test_one_at_a_time_keeps_the_order() -> None:
     async with make_kernel(Echo()) as kernel, kernel.session("fake:model") as session:
-        batch = session.batch_generate("abcdef", concurrency=1)
+        batch = session.batch_generate(list("abcdef"), concurrency=1)
 
         assert [item.index async for item in batch] == list(range(6))
 
@@ -147,7 +147,7 @@ async def test_errors_are_collected_or_raised_and_nothing_else() -> None:
 async def test_options_hold_for_every_prompt() -> None:
     provider = FakeProvider()
     async with make_kernel(provider) as kernel, kernel.session("fake:model") as session:
-        batch = session.batch_generate("ab", temperature=0.5, max_output_tokens=10)
+        batch = session.batch_generate(list("ab"), temperature=0.5, max_output_tokens=10)
         _ = [item async for item in batch]
 
     assert [(call.temperature, call.max_output_tokens) for call in provider.calls] == [
@@ -255,7 +255,7 @@ async def test_a_fault_in_an_addon_ends_the_batch_and_is_not_wrapped() -> None:
     kernel = make_kernel(Echo(), plugins={"faulty": Faulty})
     async with kernel, kernel.session("fake:model") as session:
         with pytest.raises(ZeroDivisionError, match="fault"):
-            _ = [item async for item in session.batch_generate("abcdef", concurrency=1)]
+            _ = [item async for item in session.batch_generate(list("abcdef"), concurrency=1)]
         again = await session.chat("The session goes on.")
 
     assert again.text == "The session goes on."
@@ -297,7 +297,7 @@ async def test_closing_ends_what_is_under_way_and_charges_it() -> None:
     provider = FakeProvider(["Done.", Hang()])
     kernel = make_kernel(provider)
     async with kernel, kernel.session("fake:model", budget_usd=1) as session:
-        async with session.batch_generate("abc", concurrency=2, max_output_tokens=10) as batch:
+        async with session.batch_generate(list("abc"), concurrency=2, max_output_tokens=10) as batch:
             await anext(batch)
             await anyio.wait_all_tasks_blocked()
             assert provider.in_flight == 2
@@ -355,7 +355,7 @@ async def test_the_end_of_the_session_is_the_end_of_its_batches() -> None:
 async def test_a_reader_that_is_cancelled_ends_the_batch() -> None:
     provider = Gated()
     async with make_kernel(provider) as kernel, kernel.session("fake:model") as session:
-        batch = session.batch_generate("abc")
+        batch = session.batch_generate(list("abc"))
         with anyio.move_on_after(0) as scope:
             await anext(batch)
         provider.gate.set()
@@ -388,7 +388,7 @@ async def test_a_source_left_half_read_is_closed_with_the_batch() -> None:
 @pytest.mark.anyio
 async def test_a_batch_may_feed_another() -> None:
     async with make_kernel(Echo()) as kernel, kernel.session("fake:model") as session:
-        first = session.batch_generate("abc")
+        first = session.batch_generate(list("abc"))
         follow_up = (f"{item.response.text}!" async for item in first if item.response)
         async with aclosing(follow_up):
             second = [item async for item in session.batch_generate(follow_up)]

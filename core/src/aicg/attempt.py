@@ -17,7 +17,7 @@ from aicg.errors import (
     TimeoutError,
     UnknownPriceError,
 )
-from aicg.exchange import NO_USAGE, Chunk, Request, RequestContext, Response
+from aicg.exchange import NO_USAGE, Chunk, Request, RequestContext, Response, changed
 from aicg.models import ModelInfo, Price, Rates
 from aicg.money import EXACT, ZERO, format_cost
 from aicg.provider import BaseProvider
@@ -105,7 +105,7 @@ class Attempt:
             cap_named=request.max_output_tokens is not None,
             tight=_patience(session, context),
         )
-        context.request = attrs.evolve(request, max_output_tokens=hold.output_tokens)
+        context.request = changed(request, max_output_tokens=hold.output_tokens)
         context.log.debug(
             "request sent",
             model=request.model,
@@ -303,9 +303,9 @@ def _patience(session: LLMSession, context: RequestContext) -> TightBudget:
 
 def _unknown_price(request: Request, budget: str) -> UnknownPriceError:
     return UnknownPriceError(
-        f"the price of {request.model} is not known, and the budget {budget!r} needs one; give it "
-        f'in the config: [models."{request.model}"] price = {{ input = "0.25", output = "2.00" }} '
-        f"(dollars for a million tokens), or free = true",
+        f"the price of {request.model} is not known, and the budget {budget!r} needs one; if the "
+        f'name is right, give it in the config: [models."{request.model}"] price = {{ input = '
+        f'"0.25", output = "2.00" }} (dollars for a million tokens), or free = true',
         provider=request.provider_name,
         model=request.model_name,
     )

@@ -10,7 +10,8 @@ import anyio
 import attrs
 
 from aicg.errors import AIContentGeneratorError, ValidationError
-from aicg.exchange import Prompt, Response
+from aicg.exchange import Prompt, Request, Response
+from aicg.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +57,10 @@ class Batch:
         on_error: Literal["collect", "raise"],
         options: RequestOptions,
     ) -> None:
+        if isinstance(items, (str, Message, Request)):
+            raise ValidationError(
+                "a batch takes many prompts, such as a list of them: got a single one"
+            )
         if concurrency < 1:
             raise ValidationError(f"concurrency must be at least 1: got {concurrency!r}")
         if on_error not in {"collect", "raise"}:

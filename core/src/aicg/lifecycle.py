@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-import attrs
-
 from aicg.attempt import Attempt, Bill
 from aicg.errors import AIContentGeneratorError, ResponseValidationError
-from aicg.exchange import Chunk, Request, RequestContext, Response
+from aicg.exchange import Chunk, Request, RequestContext, Response, changed
 from aicg.schemas import parse_output
 
 if TYPE_CHECKING:
@@ -121,7 +119,7 @@ def _finished(
     errors: tuple[str, ...] = ()
     if request.output_schema is not None and parsed is None and not response.tool_calls:
         parsed, errors = parse_output(response.text, request.output_schema)
-    response = attrs.evolve(
+    response = changed(
         response,
         parsed=None if errors else parsed,
         provider=request.provider_name,

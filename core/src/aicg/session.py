@@ -72,6 +72,9 @@ class SessionOptions(TypedDict, total=False):
     addons: tuple[str, ...]
 
 
+_OWN_OPTIONS = ("budget_usd", "disable", "metadata", "system")
+
+
 class LLMSession(SessionReport):
     """Requests that share a model, budgets, addons and books; used as `async with`.
 
@@ -105,7 +108,9 @@ class LLMSession(SessionReport):
         disable = options.pop("disable", ())
         self.disabled = frozenset([disable] if isinstance(disable, str) else disable)
         limit = options.pop("budget_usd", None)
-        self.settings = amend_settings(self.kernel.config.session, options, ("session",))
+        self.settings = amend_settings(
+            self.kernel.config.session, options, ("session",), others=_OWN_OPTIONS
+        )
         self.model = _model_name(model or self.settings.model)
         # A budget that is named twice is drawn on once.
         self.budget_names = tuple(dict.fromkeys(self.settings.budgets))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
+_SHORTEST_KEY: Final = 8
+
 
 # Not an attrs class: `attrs.asdict` would take it apart and show what it holds.
 class Secret:
@@ -22,8 +27,13 @@ class Secret:
         return self._text
 
     def redact(self, text: str) -> str:
-        """Return the text with `***` wherever the secret stands in it."""
-        return text.replace(self._text, "***") if self._text else text
+        """Return the text with `***` wherever the secret stands in it.
+
+        A short one, such as the "any" that stands in for a key, is looked for as a word.
+        """
+        if len(self._text) >= _SHORTEST_KEY:
+            return text.replace(self._text, "***")
+        return re.sub(rf"(?<!\w){re.escape(self._text)}(?!\w)", "***", text) if self._text else text
 
     def __bool__(self) -> bool:
         return bool(self._text)

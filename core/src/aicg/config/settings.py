@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -279,11 +279,19 @@ def read_settings(path: Path, cls: type[T]) -> T:
     return structure(cls, read_config_file(path, {}), (), {(): display_name(path)})
 
 
-def amend_settings(settings: T, changes: Mapping[str, Any], path: KeyPath = ()) -> T:
+def amend_settings(
+    settings: T, changes: Mapping[str, Any], path: KeyPath = (), *, others: Iterable[str] = ()
+) -> T:
     """Return the settings of this path with these changes, which are checked as a file's are.
+
+    Args:
+        settings: What is changed.
+        changes: By name.
+        path: Where the settings stand, for errors.
+        others: Names that whoever misspelt one of the settings may have meant.
 
     Raises:
         ConfigurationError: A change does not fit; every problem has a line.
     """
     table = {**attrs.asdict(settings, recurse=False), **changes}  # type: ignore[arg-type]
-    return structure(type(settings), table, path, {(): "argument"})
+    return structure(type(settings), table, path, {(): "argument"}, others=others)

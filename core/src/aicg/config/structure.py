@@ -117,7 +117,8 @@ def _problems(
         if isinstance(inner, cattrs.ForbiddenExtraKeysError):
             yield from _unknown_keys(inner, path, others)
         elif isinstance(inner, (ValueError, TypeError, ConfigurationError)):
-            yield _refusal(inner, path, error.cl)
+            where, text = _refusal(inner, path, error.cl)
+            yield where, _without_variables(text, value)
         else:
             raise inner
 
@@ -143,6 +144,15 @@ def _refusal(error: Exception, path: KeyPath, cls: type[Any]) -> Problem:
     if named is None or not attrs.has(cls) or named[1] not in attrs.fields_dict(cls):
         return path, f"is refused: {text}"
     return (*path, named[1]), re.sub(r"^(must be [<>]=? \S+): ", r"\1: got ", named[2])
+
+
+def _without_variables(text: str, table: Any) -> str:
+    # A validator shows what it was given; what a variable of the environment holds may be a key.
+    for given in table.values() if isinstance(table, Mapping) else ():
+        if isinstance(given, Interpolated) and len(given) > len("secret"):
+            for shown in (str(given), repr(str(given))[1:-1]):
+                text = text.replace(shown, given.template)
+    return text
 
 
 def _bare(kind: Any) -> Any:

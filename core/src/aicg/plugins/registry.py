@@ -123,7 +123,9 @@ class PluginRegistry:
                 return info
         return None
 
-    def missing(self, kind: str, name: str, known: Iterable[str]) -> PluginError:
+    def missing(
+        self, kind: str, name: str, known: Iterable[str], advice: str | None = None
+    ) -> PluginError:
         """Return the error for something that no working plugin provides."""
         if name in self._faults:
             fault = self._faults[name]
@@ -135,10 +137,15 @@ class PluginRegistry:
             error.__cause__ = fault
             return error
         if any(info.name == name and info.status == "disabled" for info in self._infos.values()):
-            return UnknownPluginError(f"the {kind} {name!r} is disabled", plugin=name)
+            return UnknownPluginError(
+                f"the {kind} {name!r} is disabled: look for it in [plugins.{name}] enabled, "
+                f"[kernel] disable and AICG_DISABLE",
+                plugin=name,
+            )
         names = sorted(known)
         close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"try: pip install {PROJECT}-{name}"
+        install = f"try: pip install {PROJECT}-{name}"
+        hint = advice or (f"did you mean {close[0]!r}?" if close else install)
         return UnknownPluginError(
             f"there is no {kind} {name!r}; {hint} (known: {', '.join(names) or 'none'})",
             plugin=name,

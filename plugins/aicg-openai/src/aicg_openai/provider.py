@@ -236,10 +236,11 @@ class OpenAIProvider(BaseProvider):
     ) -> ProviderError:
         kind = TimeoutError if error.timed_out else ConnectionError
         what = "no answer in time from" if error.timed_out else "no whole answer from"
+        advice = ""
         if not error.sent:
-            what = "cannot reach"
+            what, advice = "cannot reach", " - check the address and the network"
         return kind(
-            line.failures.redact(f"{self.name}: {what} {line.endpoint.url}: {error}"),
+            line.failures.redact(f"{self.name}: {what} {line.endpoint.url}: {error}{advice}"),
             provider=self.name,
             model=model,
             outcome="unknown" if error.sent else "rejected",
