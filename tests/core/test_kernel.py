@@ -172,7 +172,11 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
         ),
         ("anthropic", "no provider 'anthropic'; try: pip install aicg-anthropic"),
         ("odd", r"no provider 'vendro'; did you mean 'vendor'\? \(known: fake, vendor\)"),
-        ("alone", r"no provider 'alone'; try: pip install aicg-alone \(known: fake, vendor\)"),
+        (
+            "alone",
+            r"no provider 'alone'; try: pip install aicg-alone, "
+            r"or \[providers.alone\] kind = \"openai\" \(known: fake, vendor\)",
+        ),
     ],
 )
 def test_an_unknown_provider_is_told_of_with_what_to_do(name: str, message: str) -> None:

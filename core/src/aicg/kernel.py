@@ -205,7 +205,7 @@ class Kernel:
             if kind not in self._kinds:
                 known = self._kinds if name in self.config.providers else self.providers()
                 nameless = name in self.config.providers and "kind" not in section.table
-                advice = f'[providers.{name}] needs a kind, such as kind = "openai"'
+                advice = f'try: pip install aicg-{name}, or [providers.{name}] kind = "openai"'
                 raise self._registry.missing("provider", kind, known, advice if nameless else None)
             made = self._kinds[kind]
             provider = made(name, section.structure(made.settings_type))
