@@ -297,7 +297,9 @@ async def test_closing_ends_what_is_under_way_and_charges_it() -> None:
     provider = FakeProvider(["Done.", Hang()])
     kernel = make_kernel(provider)
     async with kernel, kernel.session("fake:model", budget_usd=1) as session:
-        async with session.batch_generate(list("abc"), concurrency=2, max_output_tokens=10) as batch:
+        async with session.batch_generate(
+            list("abc"), concurrency=2, max_output_tokens=10
+        ) as batch:
             await anext(batch)
             await anyio.wait_all_tasks_blocked()
             assert provider.in_flight == 2

@@ -77,6 +77,12 @@ def test_it_is_taken_out_of_a_text() -> None:
     assert text == "401: *** is not a key; got ***"
 
 
+def test_a_short_stand_in_for_a_key_is_looked_for_as_a_word() -> None:
+    text = Secret("any").redact("Bearer any: too many requests")
+
+    assert text == "Bearer ***: too many requests"
+
+
 def test_an_empty_secret_is_false_and_takes_nothing_out() -> None:
     assert not Secret("")
     assert Secret("x")

@@ -69,9 +69,10 @@ def kernel_for(
     sections = {
         "kernel": {"disable": ["console"]},
         "logging": {"level": "critical"},
-        "providers": {"simhttp": {**provider, "tokenizer": "bytes"}},
+        **(config or {}),
     }
-    return Kernel(Config.from_dict({**sections, **(config or {})}), ledger=ledger, **given)
+    providers = {"simhttp": {**provider, "tokenizer": "bytes"}, **sections.get("providers", {})}
+    return Kernel(Config.from_dict({**sections, "providers": providers}), ledger=ledger, **given)
 
 
 @pytest.fixture(autouse=True)

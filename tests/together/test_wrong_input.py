@@ -1,31 +1,35 @@
-"""Wrong input, at the command line and in Python: one line that says what to do, and no traceback."""
+"""Wrong input, at the command line and in Python: one line says what to do; no traceback."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-import aicg
 from aicg import (
-    AIContentGeneratorError,
     APIKeyMissingError,
     BudgetExceededError,
     ConfigurationError,
     ConnectionError,
+    Message,
     ModelNotFoundError,
+    Request,
+    RequestOptions,
     UnknownPluginError,
     UnknownPriceError,
     ValidationError,
 )
 from aicg_cli import app
-from aicg_sim import SimServer
+from aicg_sim import FaultPlan, SimServer
 from tests.together.conftest import KEY, MODEL, kernel_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from aicg import LLMSession
 
 CHAT = ("chat", "Hello", "--model", MODEL)
 PROVIDER = '[providers.simhttp]\nkind = "openai"\nbase_url = "{url}"\napi_key = "{key}"\n'
@@ -96,7 +100,7 @@ CONFIGS = {
     "ledger": ("[kernel]\nledger = 'redis:x'", "there is no ledger 'redis'; try: pip install"),
     "required": ("[kernel]\nrequired = ['cache']", "names the plugin 'cache', which is not inst"),
     "plugin": ("[plugins.console]\ncolour = 'no'", "did you mean color?"),
-    "kind": ("[providers.simhttp2]\nkind = 5", "providers.simhttp2.kind must be text: got a whole"),
+    "kind": ("[providers.simhttp2]\nkind = 5", "providers.simhttp2.kind must be text: got 5"),
 }
 
 
@@ -114,12 +118,11 @@ KEYS = {
     "list": ('"{key}"', '["{key}"]', "providers.simhttp.api_key must be text: got a list"),
     "broken": ('"{key}"', '"{key}" and more', "is not valid TOML"),
     "spaces": ('"{key}"', '"{key} {key}"', "the API key holds a space"),
-    "organisation": ("api_key =", "organization =", ""),
-    "address": ('"{url}"', '"${SECRET}"', "base_url must be an address such as"),
+    "address": ('"{url}"', '"${SECRET}"', "got '${SECRET}'"),
     "password": ('"{url}"', '"http://me:{key}@localhost/v1"', "give a key as api_key"),
     "query": ('"{url}"', '"{url}?key={key}"', "give a key as api_key"),
     "header": ("api_key =", 'default_headers.key = "{key}\\n"\napi_key =', "must be printable"),
-    "model": ('"{key}"\n', '"{key}"\n[session]\nmodel = "${SECRET}"\n', 'got "${SECRET}"'),
+    "model": ('"{key}"\n', '"{key}"\n[session]\nmodel = "${SECRET}"\n', "got '${SECRET}'"),
 }
 
 
@@ -131,7 +134,7 @@ def test_a_key_in_a_wrong_place_is_not_shown(
 
     result = shell(*CHAT, config=config, environ={"SECRET": KEY})
 
-    assert result.exit_code == (1 if told else 0)
+    assert result.exit_code == 1
     assert told in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -184,11 +187,31 @@ def test_a_server_that_cannot_be_reached_is_told(shell: Shell) -> None:
     assert chat.endswith(" - check the address and the network")
 
 
+def test_an_answer_that_breaks_off_and_why_stand_in_lines_of_their_own(shell: Shell) -> None:
+    with SimServer(plan=FaultPlan(script=("cut",))) as server:
+        result = shell(*CHAT, config=KNOWN.replace("{url}", server.base_url))
+
+    (line,) = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Hello")
+    assert result.stdout.endswith("\n")
+    assert line.startswith("aicg: simhttp: no whole answer from ")
+
+
 def test_a_budget_that_is_too_small_has_a_code_of_its_own(shell: Shell) -> None:
-    line = shell.refuses(*CHAT, "--budget", "0.00001", code=3)
+    line = shell.refuses(*CHAT, "--budget", "0.000001", code=3)
 
     assert "does not cover this request: it may cost $0.0082" in line
     assert "raise the limit, shorten the prompt, or ask a cheaper model" in line
+
+
+@pytest.mark.parametrize("model", ["sim:tutor", MODEL])
+def test_what_is_no_schema_is_told(shell: Shell, tmp_path: Path, model: str) -> None:
+    (tmp_path / "answer.json").write_text('{"type": "object", "properties": {"a": "strng"}}')
+
+    line = shell.refuses("chat", "Hello", "--model", model, "--schema", "answer.json")
+
+    assert "schema.properties.a must be an object, true or false: got 'strng'" in line
 
 
 USAGES = {
@@ -209,3 +232,105 @@ def test_wrong_usage_has_a_code_of_its_own(
 
     assert told in line
     assert line.endswith("--help)")
+
+
+HELLO = Message("user", "Hello")
+PROMPTS = {
+    "empty": "",
+    "blank": " \n",
+    "none": None,
+    "number": 5,
+    "no messages": [],
+    "blank message": [Message("user", " ")],
+    "texts": ["Hello"],
+}
+OPTIONS: dict[str, tuple[RequestOptions, type[Exception], str]] = {
+    "unknown model": ({"model": "simhttp:nobody"}, UnknownPriceError, "if the name is right, give"),
+    "free model": ({"model": "free:nobody"}, ModelNotFoundError, "no such model for this key"),
+    "unknown provider": ({"model": "opnai:x"}, UnknownPluginError, "did you mean 'openai'"),
+    "no provider": ({"model": "x"}, ValidationError, "a model is named provider:model"),
+    "no key": ({"model": "openai:gpt-5.4-mini"}, APIKeyMissingError, "set OPENAI_API_KEY, or"),
+    "no server": ({"model": "nowhere:x"}, ConnectionError, "check the address and the network"),
+    "negative cap": ({"max_output_tokens": -1}, ValidationError, "a whole number above 0: got -1"),
+    "half a token": (
+        {"max_output_tokens": 1.5},  # type: ignore[typeddict-item]
+        ValidationError,
+        "a whole number above 0: got 1.5",
+    ),
+    "too dear": ({"max_output_tokens": 900_000}, BudgetExceededError, "output cap of [0-9,]+ tok"),
+}
+
+
+@asynccontextmanager
+async def session_for(server: SimServer) -> AsyncIterator[LLMSession]:
+    """Return a session, and check at its end that nothing was paid and no key is shown."""
+    free = {"kind": "openai", "base_url": server.base_url}
+    nowhere = {"kind": "openai", "base_url": NOWHERE}
+    models = {"free:nobody": {"free": True}, "nowhere:x": {"free": True}}
+    sections = {"models": models, "providers": {"free": free, "nowhere": nowhere}}
+    async with (
+        kernel_for(server, config=sections) as kernel,
+        kernel.session(MODEL, budget_usd=1) as session,
+    ):
+        yield session
+
+        assert session.cost_usd == 0
+        assert session.budget_remaining == 1
+        assert KEY not in session.export_to_json()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
+async def test_what_is_no_prompt_is_refused(server: SimServer, prompt: Any) -> None:
+    async with session_for(server) as session:
+        for ask in (session.chat, session.conversation().chat):
+            with pytest.raises(ValidationError, match=r"empty|a prompt is text, a Message"):
+                await ask(prompt)
+        with pytest.raises(ValidationError):
+            session.stream(prompt)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("nothing_left_open")
+@pytest.mark.parametrize(("options", "kind", "told"), OPTIONS.values(), ids=OPTIONS)
+async def test_a_request_that_cannot_be_answered_is_refused(
+    server: SimServer,
+    monkeypatch: pytest.MonkeyPatch,
+    options: RequestOptions,
+    kind: type[Exception],
+    told: str,
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    async with session_for(server) as session:
+        with pytest.raises(kind, match=told) as caught:
+            await session.chat("Hello", **options)
+
+        assert type(caught.value) is kind
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("limit", [-1, "-0.01", float("nan"), "NaN", float("inf"), "much", True])
+async def test_what_is_no_budget_is_refused(server: SimServer, limit: Any) -> None:
+    async with kernel_for(server) as kernel:
+        with pytest.raises(ConfigurationError, match="must be an amount of dollars, zero or more"):
+            kernel.session(MODEL, budget_usd=limit)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("items", ["Hello", HELLO, Request(model=MODEL, messages=(HELLO,))])
+async def test_a_batch_of_one_prompt_is_not_taken_apart(server: SimServer, items: Any) -> None:
+    async with session_for(server) as session:
+        with pytest.raises(ValidationError, match="many prompts, such as a list of them"):
+            session.batch_generate(items)
+
+
+@pytest.mark.anyio
+async def test_a_single_text_to_stop_at_is_not_taken_apart(server: SimServer) -> None:
+    async with kernel_for(server) as kernel, kernel.session(MODEL) as session:
+        whole = await session.chat("Hello")
+        last = whole.text.split()[-1]
+
+        answer = await session.chat("Hello", stop=last)  # type: ignore[arg-type]
+
+    assert answer.text == whole.text.removesuffix(last)

@@ -50,6 +50,7 @@ from aicg.errors import (
     ContentFilterError,
     InvalidRequestError,
     ModelNotFoundError,
+    Outcome,
     PluginError,
     ProviderError,
     RateLimitError,
@@ -65,6 +66,7 @@ from aicg.exchange import (
     Chunk,
     FinishReason,
     Prompt,
+    ReasoningEffort,
     Request,
     RequestContext,
     RequestOptions,
@@ -98,7 +100,9 @@ from aicg.models import (
 )
 from aicg.money import (
     format_cost,
+    from_picodollars,
     parse_usd,
+    to_picodollars,
 )
 from aicg.monitoring import (
     CostTracker,
@@ -184,6 +188,7 @@ __all__ = [
     "ModelNotFoundError",
     "ModelSettings",
     "NoSettings",
+    "Outcome",
     "Part",
     "PluginError",
     "PluginInfo",
@@ -195,6 +200,7 @@ __all__ = [
     "RateLimitError",
     "Rates",
     "Reasoning",
+    "ReasoningEffort",
     "Request",
     "RequestContext",
     "RequestOptions",
@@ -225,9 +231,11 @@ __all__ = [
     "ValidationResult",
     "amend_settings",
     "format_cost",
+    "from_picodollars",
     "hookimpl",
     "json_schema",
     "parse_usd",
     "read_settings",
+    "to_picodollars",
     "tool_from_function",
 ]

@@ -70,6 +70,33 @@ def test_each_problem_of_a_config_has_a_line(tmp_path: Path) -> None:
     assert [line.split()[0] for line in result.stderr.splitlines()] == ["aicg:", "aicg:"]
 
 
+def test_stdin_that_is_no_text_is_told_in_one_line() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "aicg_cli", "chat", "--model", "sim:tutor"],
+        input=b"caf\xe9",
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+
+    assert result.returncode == 2
+    assert b"stdin is not text in utf-8" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_what_an_encoding_cannot_say_is_escaped() -> None:
+    code = "import aicg_cli, typer; aicg_cli.app.command('say')(lambda: typer.echo('\u6771'))"
+
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}; aicg_cli.main()", "say"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252:strict"},
+    )
+
+    assert result.stdout.split() == [rb"\u6771"], result.stderr
+
+
 def test_a_reader_that_goes_away_ends_the_answer_in_silence() -> None:
     talker = subprocess.Popen(
         [sys.executable, str(TALKER), "chat", "Hi"],

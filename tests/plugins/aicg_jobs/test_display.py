@@ -29,7 +29,7 @@ def shown(*tallies: Tally, terminal: bool = False, quiet: bool = False) -> str:
     console = Console(file=text, force_terminal=terminal, width=80, color_system=None)
     with display_for(console, "course", quiet=quiet) as display:
         for tally in tallies:
-            display.show(tally)
+            display(tally)
     return text.getvalue()
 
 
@@ -57,6 +57,15 @@ def test_a_terminal_gets_a_bar_with_the_same_facts() -> None:
     assert "━" in text
     assert "$0.030 spent" in text
     assert "\n\n" not in text
+
+
+def test_a_name_is_shown_as_it_is() -> None:
+    text = io.StringIO()
+
+    with display_for(Console(file=text, width=80), "[/a] [b]", quiet=False) as display:
+        display(TALLY)
+
+    assert text.getvalue().startswith("[/a] [b]: 12 of 30 done")
 
 
 def test_nothing_is_shown_when_quiet() -> None:

@@ -37,9 +37,10 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
         safe_path(path)
 
 
-def test_the_runs_own_files_are_not_overwritten() -> None:
+@pytest.mark.parametrize("path", ["report.md", "./Report.JSON"])
+def test_the_runs_own_files_are_not_overwritten(path: str) -> None:
     with pytest.raises(ConfigurationError, match="written by the run itself"):
-        safe_path("report.md")
+        safe_path(path)
 
 
 @given(st.text(st.sampled_from("ab./\\~: \0"), max_size=12))
@@ -69,3 +70,4 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
         write_file(path, broken())
 
     assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]

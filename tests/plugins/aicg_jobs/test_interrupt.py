@@ -99,7 +99,7 @@ class Watch:
     def __init__(self) -> None:
         self.made = 0
 
-    def show(self, tally: Tally) -> None:
+    def __call__(self, tally: Tally) -> None:
         self.made = tally.made
 
 

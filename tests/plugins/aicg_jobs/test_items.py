@@ -52,6 +52,15 @@ def test_wrong_items_are_told(tmp_path: Path, name: str, text: str, complaint: s
         list(Items(path))
 
 
+@pytest.mark.parametrize("name", ["topics.csv", "topics.jsonl", "topics.toml"])
+def test_items_that_are_not_utf_8_are_told(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"caf\xe9\n")
+
+    with pytest.raises(ConfigurationError, match=f"{name}: not UTF-8: save it as UTF-8"):
+        list(Items(path))
+
+
 def test_items_can_be_gone_through_again(tmp_path: Path) -> None:
     path = tmp_path / "topics.csv"
     path.write_text("id,level\nloops,1\nlists,2\n")

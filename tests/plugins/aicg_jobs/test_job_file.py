@@ -32,11 +32,19 @@ def step(**changes: Any) -> list[dict[str, Any]]:
         ({"steps": step(prompt="{{ id")}, "the prompt of step lesson: line 1: unexpected end"),
         ({"steps": step(schema={"type": "sentence"})}, "is not a JSON schema"),
         ({"steps": step(schema=["title"])}, "is not a JSON schema"),
+        ({"steps": step(schema=5)}, "is not a JSON schema: expected an object, got int"),
         ({"steps": step(schema={"$ref": "https://example.com/a.json"})}, "is not a JSON schema"),
         ({"steps": step(schema="lesson.json")}, "lesson.json: No such file"),
         (
             {"steps": step(files=[{"path": "a.md"}])},
             "item lists and item loops would both write a.md",
+        ),
+        (
+            {
+                "items": [{"id": "Loops"}, {"id": "loops"}],
+                "steps": step(files=[{"path": "{{ id }}"}]),
+            },
+            "item loops and item Loops would both write loops",
         ),
         ({"steps": step(files=[{"path": "{{ id }}", "template": "x.md"}])}, "no such template"),
         ({"steps": step(files=[{"path": "{{ topic }}.md"}])}, "item loops: template"),
@@ -68,6 +76,15 @@ def test_a_missing_job_file_is_told(write_job: JobWriter, run_job: JobRunner) ->
 
     assert result.exit_code == 1
     assert "curse.toml: cannot be read: No such file" in result.stderr
+
+
+def test_a_template_that_is_not_utf_8_is_told(write_job: JobWriter, run_job: JobRunner) -> None:
+    job = write_job(steps=step(files=[{"path": "{{ id }}.md", "template": "page.j2"}]))
+    job.with_name("page.j2").write_bytes(b"caf\xe9")
+
+    result = run_job(job)
+
+    assert result.stderr == "aicg: template page.j2: not UTF-8: save it as UTF-8\n"
 
 
 def test_a_file_of_items_is_named_from_the_job_files_folder(

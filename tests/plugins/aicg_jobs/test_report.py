@@ -49,13 +49,6 @@ def test_the_page_links_the_files_and_tells_the_failures(
     assert "- answers: 2 of 3, 0 of them from earlier runs" in page
 
 
-def test_a_long_job_is_cut_short_on_the_page(write_job: JobWriter, run_job: JobRunner) -> None:
-    run_job(write_job(items=[{"id": str(number)} for number in range(502)], concurrency=8))
-
-    assert "More are listed in report.json." in run_job.read("report.md")
-    assert len(run_job.report["made"]) == 502
-
-
 def test_the_closing_table_tells_each_step(write_job: JobWriter, run_job: JobRunner) -> None:
     result = run_job(write_job(), script=["Done.", ServerError("it broke"), "Done."])
 

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aicg import AuthenticationError, ServerError, TimeoutError
+from aicg.testing import FakeProvider, make_kernel
+from aicg_jobs.job import load_job
+from aicg_jobs.journal import Journal
+from aicg_jobs.run import Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugins.aicg_jobs.conftest import JobRunner, JobWriter
 
 SCHEMA = {
@@ -267,6 +273,24 @@ def test_a_failed_first_step_ends_the_run(write_job: JobWriter, run_job: JobRunn
 
     assert result.exit_code == 1
     assert len(run_job.prompts) == 1
+
+
+@pytest.mark.anyio
+async def test_a_file_of_items_that_breaks_on_the_way_ends_the_run(
+    write_job: JobWriter, tmp_path: Path
+) -> None:
+    path = write_job(items_file="topics.jsonl")
+    topics = path.with_name("topics.jsonl")
+    topics.write_text('{"id": "loops"}\n')
+    job = load_job(path)
+    topics.write_text('{"id": "loops"}\n{"id":\n')
+
+    with Journal(tmp_path / "out", "course") as journal:
+        run = Run(job, journal, tmp_path / "out")
+        await run.execute(make_kernel(FakeProvider()), lambda _: None)
+
+    assert "line 2: not JSON" in str(run.stopped_by)
+    assert run.tally.made == 1
 
 
 def test_as_many_requests_as_asked_for_are_under_way(

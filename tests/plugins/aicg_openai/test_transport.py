@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import ssl
+from typing import cast
 
 import aiohttp
 import anyio
@@ -11,7 +12,10 @@ import httpx2
 import openai
 import pytest
 
-from aicg_openai.transport import _breaks, _explain
+from aicg import Secret
+from aicg_openai import OpenAISettings
+from aicg_openai.settings import find_endpoint
+from aicg_openai.transport import Transport, _breaks, _explain, _Pool
 
 SENT = httpx2.Request("POST", "http://127.0.0.1/")
 
@@ -54,3 +58,28 @@ def test_what_cannot_have_arrived_is_known(error: Exception, sent: bool, timed_o
     assert isinstance(error, _breaks())
     assert (told.sent, told.timed_out) == (sent, timed_out)
     assert str(told)
+
+
+@pytest.mark.anyio
+async def test_a_pool_that_does_not_close_keeps_none_of_the_others_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[str] = []
+
+    class Client:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        async def close(self) -> None:
+            closed.append(self.name)
+            raise OSError(f"{self.name} is stuck")
+
+    settings = OpenAISettings(api_key=Secret("key"))
+    transport = Transport(find_endpoint("openai", settings, {}), settings)
+    pools = [_Pool(cast("openai.AsyncOpenAI", Client(name))) for name in ("first", "second")]
+    monkeypatch.setattr(transport, "_pools", pools)
+
+    with pytest.raises(OSError, match="is stuck"):
+        await transport.aclose()
+
+    assert sorted(closed) == ["first", "second"]

@@ -120,9 +120,18 @@ async def test_a_slow_answer_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> 
         slept.append(delay_s)
 
     monkeypatch.setattr(anyio, "sleep", sleep)
-    provider = SimProvider("sim", SimSettings(faults="slow, no-usage"))
+    provider = SimProvider("sim", SimSettings(faults="slow"))
 
-    await provider.chat(REQUEST)
     await provider.chat(REQUEST)
 
     assert sum(slept) == 2.0
+
+
+@pytest.mark.anyio
+async def test_an_answer_without_usage_states_none() -> None:
+    provider = SimProvider("sim", SimSettings(faults="no-usage"))
+
+    response = await provider.chat(REQUEST)
+
+    assert response.text
+    assert response.usage is aicg.Response().usage

@@ -1,5 +1,7 @@
 """The application: its global options, and the commands that are always there."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +40,9 @@ app.command("plugins")(plugins)
 
 def main() -> None:
     """Run `aicg` with the arguments of the process, and exit with its code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A model may write what the encoding of a pipe cannot say, as on Windows.
+        sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="aicg")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import typer
 
-from aicg import Kernel, LLMSession, RequestOptions, Response, format_cost
+from aicg import Kernel, LLMSession, RequestOptions, Response, ResponseStream, format_cost
 from aicg_cli.failures import complain
 
 if TYPE_CHECKING:
@@ -103,6 +103,19 @@ def as_json(response: Response, session: LLMSession) -> str:
         },
         ensure_ascii=False,
     )
+
+
+async def print_as_it_comes(answer: ResponseStream) -> Response:
+    """Print the text of a stream, ending its last line also where it breaks off."""
+    has_begun = False
+    try:
+        async for text in answer.text():
+            typer.echo(text, nl=False)
+            has_begun = True
+    finally:
+        if has_begun:
+            typer.echo()
+    return answer.response
 
 
 def print_cost(response: Response, session: LLMSession) -> None:

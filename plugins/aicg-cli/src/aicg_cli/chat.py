@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from aicg import Kernel, LLMSession, Response
-from aicg_cli.asking import Wish, as_json, print_cost, read_schema
+from aicg_cli.asking import Wish, as_json, print_as_it_comes, print_cost, read_schema
 from aicg_cli.failures import INTERRUPTED, complain
 from aicg_cli.group import is_quiet, kernel_of
 
@@ -90,7 +90,12 @@ def chat(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
 
 def _question(prompt: str | None) -> str | None:
     if prompt == "-" or (prompt is None and not sys.stdin.isatty()):
-        return sys.stdin.read()
+        try:
+            return sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter(
+                f"stdin is not text in {error.encoding}: convert it", param_hint="PROMPT"
+            ) from error
     return prompt
 
 
@@ -110,10 +115,7 @@ async def _ask_once(kernel: Kernel, wish: Wish, question: str, as_object: bool) 
 
 async def _streamed(session: LLMSession, wish: Wish, question: str) -> Response:
     async with session.stream(question, **wish.options()) as answer:
-        async for text in answer.text():
-            typer.echo(text, nl=False)
-        typer.echo()
-        return answer.response
+        return await print_as_it_comes(answer)
 
 
 def _printable(response: Response, wish: Wish) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
+from typing import Final
 
 import anyio
 import typer
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from aicg import AIContentGeneratorError, Conversation, Kernel, LLMSession, format_cost
-from aicg_cli.asking import Wish, print_cost, print_dim
+from aicg_cli.asking import Wish, print_as_it_comes, print_cost, print_dim
 from aicg_cli.failures import complain, explain
+
+_LISTEN_S: Final = 0.2
 
 
 def talk(kernel: Kernel, wish: Wish) -> None:
@@ -70,6 +73,9 @@ def _answer(
         running = portal.start_task_soon(_print_answer, conversation, session, wish, line, over)
         if is_stopped:
             running.cancel()
+        # On Windows, a wait without an end is deaf to Ctrl-C.
+        while not wait([running], timeout=_LISTEN_S).done:
+            pass
         running.result()
     except CancelledError:
         # What the broken-off answer costs is known once its task has ended.
@@ -88,10 +94,7 @@ async def _print_answer(
     try:
         if wish.stream:
             async with conversation.stream(line, **wish.options()) as answer:
-                async for text in answer.text():
-                    typer.echo(text, nl=False)
-                response = answer.response
-            typer.echo()
+                response = await print_as_it_comes(answer)
         else:
             response = await conversation.chat(line, **wish.options())
             typer.echo(response.text)

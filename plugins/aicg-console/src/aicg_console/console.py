@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TextIO
 import attrs
 
 import aicg
-from aicg.logs import LEVELS, Level
+from aicg import LEVELS, Level
 from aicg_console.line import Line
 
 if TYPE_CHECKING:

@@ -22,59 +22,39 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 5.0
 
 
-class Silence:
-    """Shows nothing."""
-
-    def show(self, tally: Tally) -> None:
-        """Show nothing."""
-
-
-class Lines:
-    """Prints a line now and then, for logs and pipes."""
-
-    def __init__(self, console: Console, name: str) -> None:
-        self._console = console
-        self._name = name
-        self._next_s = 0.0
-
-    def show(self, tally: Tally) -> None:
-        """Print a line, if the last is some seconds old."""
-        if tally.elapsed_s >= self._next_s:
-            self._next_s = tally.elapsed_s + _LINE_EVERY_S
-            self._console.print(
-                f"{self._name}: {_count(tally)} · {_facts(tally)}", highlight=False, soft_wrap=True
-            )
-
-
-class Bar:
-    """Keeps a bar and two lines of figures up to date at the bottom of a terminal."""
-
-    def __init__(self, live: Live, name: str) -> None:
-        self._live = live
-        self._name = name
-
-    def show(self, tally: Tally) -> None:
-        """Draw the bar anew."""
-        grid = Table.grid(padding=(0, 1), expand=True)
-        grid.add_column(no_wrap=True)
-        grid.add_column(ratio=1)
-        grid.add_column(no_wrap=True)
-        bar = ProgressBar(total=max(tally.total, 1), completed=tally.done + tally.failed)
-        grid.add_row(Text(self._name, style="bold"), bar, _count(tally))
-        facts = Text(_facts(tally), style="dim", no_wrap=True, overflow="ellipsis")
-        self._live.update(Group(grid, facts), refresh=True)
-
-
 @contextmanager
 def display_for(console: Console, name: str, *, quiet: bool) -> Iterator[Display]:
-    """Yield what fits the console."""
+    """Yield what fits the console: a bar, a line now and then, or nothing."""
     if quiet:
-        yield Silence()
+        yield lambda _: None
     elif console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
-            yield Bar(live, name)
+            yield lambda tally: live.update(_bar(name, tally), refresh=True)
     else:
-        yield Lines(console, name)
+        yield _lines(console, name)
+
+
+def _bar(name: str, tally: Tally) -> Group:
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
+    bar = ProgressBar(total=max(tally.total, 1), completed=tally.done + tally.failed)
+    grid.add_row(Text(name, style="bold"), bar, _count(tally))
+    return Group(grid, Text(_facts(tally), style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def _lines(console: Console, name: str) -> Display:
+    next_s = 0.0
+
+    def show(tally: Tally) -> None:
+        nonlocal next_s
+        if tally.elapsed_s >= next_s:
+            next_s = tally.elapsed_s + _LINE_EVERY_S
+            line = f"{name}: {_count(tally)} · {_facts(tally)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    return show
 
 
 def duration(seconds: float) -> str:

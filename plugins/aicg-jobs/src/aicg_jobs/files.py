@@ -37,7 +37,7 @@ def safe_path(path: str) -> str:
             f"part that begins with a dot: got {path!r}"
         )
     plain = "/".join(parts)
-    if plain in REPORTS:
+    if plain.casefold() in REPORTS:
         raise ConfigurationError(f"{plain} is written by the run itself: name the file otherwise")
     return plain
 
@@ -46,6 +46,10 @@ def write_file(path: Path, pieces: Iterable[str]) -> None:
     """Write the file so that a reader, or a crash, sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(pieces)
-    unfinished.replace(path)
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise

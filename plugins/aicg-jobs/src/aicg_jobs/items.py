@@ -24,7 +24,7 @@ class Items:
 
     def __iter__(self) -> Iterator[Item]:
         source = self._source
-        items = _READERS[source.suffix.lower()](source) if isinstance(source, Path) else source
+        items = _read(source) if isinstance(source, Path) else source
         return itertools.islice(items, self._limit)
 
 
@@ -45,6 +45,15 @@ def check_source(path: Path) -> None:
         )
     if not path.is_file():
         raise ConfigurationError(f"{path}: there is no such file of items", source=str(path))
+
+
+def _read(path: Path) -> Iterator[Item]:
+    try:
+        yield from _READERS[path.suffix.lower()](path)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"{path}: not UTF-8: save it as UTF-8", source=str(path)
+        ) from error
 
 
 def _read_jsonl(path: Path) -> Iterator[Item]:
@@ -77,7 +86,7 @@ def _read_csv(path: Path) -> Iterator[Item]:
 def _read_toml(path: Path) -> Iterator[Item]:
     try:
         items = tomllib.loads(path.read_text("utf-8")).get("items")
-    except ValueError as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path}: not TOML: {error}", source=str(path)) from error
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ConfigurationError(

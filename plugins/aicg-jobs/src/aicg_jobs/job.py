@@ -224,10 +224,12 @@ def _claim_paths(step: Step, names: dict[str, Any], owner: str, owners: dict[str
             written = file.path_for(names)
         except (ConfigurationError, ValidationError) as error:
             raise ConfigurationError(f"{owner}: {error}", key="steps.files.path") from error
-        if written in owners:
+        # On Windows and macOS, Loops.md and loops.md are one file.
+        place = written.casefold()
+        if place in owners:
             raise ConfigurationError(
-                f"{file.path.name}: {owner} and {owners[written]} would both write {written}: use "
+                f"{file.path.name}: {owner} and {owners[place]} would both write {written}: use "
                 f"{{{{ id }}}} or another field that tells them apart",
                 key="steps.files.path",
             )
-        owners[written] = owner
+        owners[place] = owner

@@ -2,6 +2,7 @@
 
 A line is written before each request and after each answer, so that a run can be broken off at any
 point: what was answered is not asked again, and what was asked and never settled counts as spent.
+Each line after a request tells what the run has spent until then, as its ledger has it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
+from collections import defaultdict
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
@@ -38,21 +40,20 @@ class Journal:
             ConfigurationError: Another run is at work in the folder, or it holds another job.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder)
         self._path = folder / JOURNAL
         self._answers: dict[str, int] = {}
         self._written: dict[str, int] = {}
         self._run_usd = Decimal(0)
-        self._unsettled: dict[str, Decimal] = {}
+        # Items that ask the same share a key, and may be under way together.
+        self._unsettled: defaultdict[str, list[Decimal]] = defaultdict(list)
         self.spent_usd = Decimal(0)
-        self._file = self._path.open("a+b")
-        try:
+        with ExitStack() as files:
+            files.enter_context(_locked(folder))
+            self._file = files.enter_context(self._path.open("a+b"))
             self._read(job)
-        except BaseException:
-            self.close()
-            raise
-        self.spent_usd += self._run_usd + sum(self._unsettled.values())
-        self._append({"event": "start", "job": job})
+            self._add_run()
+            self._append({"event": "start", "job": job})
+            self._files = files.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -62,8 +63,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the journal, and let others run in the folder."""
-        self._file.close()
-        self._lock.close()
+        self._files.close()
 
     def answer(self, key: str) -> Any:
         """Return the answer kept under the key, or `NOTHING`."""
@@ -83,20 +83,22 @@ class Journal:
         """Note that a request is about to be sent that costs at most this."""
         self._append({"event": "ask", "key": key, "worst_usd": str(worst_usd or 0)})
 
-    def keep(self, key: str, record: Mapping[str, Any]) -> None:
-        """Note an answer; the record has at least `answer` and `cost_usd`."""
-        self._answers[key] = self._append({"event": "answer", "key": key, **record})
+    def keep(self, key: str, record: Mapping[str, Any], spent_usd: Decimal) -> None:
+        """Note an answer, which is `answer` in the record, and what the run has spent."""
+        line = {"event": "answer", "key": key, **record, "spent_usd": str(spent_usd)}
+        self._answers[key] = self._append(line)
 
-    def fail(self, key: str, cost_usd: Decimal, reason: str) -> None:
-        """Note that a request brought no answer that can be used."""
-        self._append({"event": "fail", "key": key, "cost_usd": str(cost_usd), "reason": reason})
+    def fail(self, key: str, reason: str, spent_usd: Decimal) -> None:
+        """Note that a request brought no answer that can be used, and what the run has spent."""
+        line = {"event": "fail", "key": key, "reason": reason, "spent_usd": str(spent_usd)}
+        self._append(line)
 
     def write(self, key: str, files: Mapping[str, str]) -> None:
         """Note the files made from an answer, with a digest of what stands in each."""
         self._written[key] = self._append({"event": "write", "key": key, "files": files})
 
     def end(self, spent_usd: Decimal) -> None:
-        """Note what the run spent in all, as the ledger has it."""
+        """Note what the run spent in all; nothing is under way any more."""
         self._append({"event": "end", "spent_usd": str(spent_usd)})
 
     def _append(self, record: Mapping[str, Any]) -> int:
@@ -130,14 +132,13 @@ class Journal:
                         f"choose another folder for {job!r} with --output",
                         source=str(self._path),
                     )
-                self.spent_usd += self._run_usd + sum(self._unsettled.values())
-                self._run_usd = Decimal(0)
-                self._unsettled.clear()
+                self._add_run()
             case "ask":
-                self._unsettled[record["key"]] = Decimal(record["worst_usd"])
+                self._unsettled[record["key"]].append(Decimal(record["worst_usd"]))
             case "answer" | "fail":
-                self._unsettled.pop(record["key"], None)
-                self._run_usd += Decimal(record["cost_usd"])
+                self._run_usd = Decimal(record["spent_usd"])
+                if worst := self._unsettled[record["key"]]:
+                    worst.pop()
                 if record["event"] == "answer":
                     self._answers[record["key"]] = offset
             case "write":
@@ -146,10 +147,17 @@ class Journal:
                 self._run_usd = Decimal(record["spent_usd"])
                 self._unsettled.clear()
 
+    def _add_run(self) -> None:
+        """Count the run that was read last to those before it."""
+        self.spent_usd += self._run_usd + sum(map(sum, self._unsettled.values()))
+        self._run_usd = Decimal(0)
+        self._unsettled.clear()
 
-def _locked(folder: Path) -> IO[str]:
-    # The system drops the lock with the process, so a crash leaves none behind.
-    lock = (folder / LOCK).open("a+", encoding="ascii")
+
+def _locked(folder: Path) -> IO[bytes]:
+    # The system drops the lock with the process, so a crash leaves none behind. The file stays
+    # empty: Windows locks bytes from where it stands, and lets nobody else read them.
+    lock = (folder / LOCK).open("ab")
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -160,15 +168,9 @@ def _locked(folder: Path) -> IO[str]:
 
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        lock.seek(0)
-        owner = lock.read().strip() or "unknown"
         lock.close()
         raise ConfigurationError(
-            f"another aicg run (process {owner}) is at work in {folder}: wait until it ends, or "
-            f"choose another folder with --output"
+            f"another aicg run is at work in {folder}: wait until it ends, or choose another "
+            f"folder with --output"
         ) from error
-    lock.seek(0)
-    lock.truncate()
-    lock.write(str(os.getpid()))
-    lock.flush()
     return lock

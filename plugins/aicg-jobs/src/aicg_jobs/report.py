@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from itertools import groupby, islice
+from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from rich.table import Table
 
-from aicg import format_cost, parse_usd
-from aicg.money import ZERO
+from aicg import format_cost
 from aicg_jobs.display import duration
 from aicg_jobs.files import write_file
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from aicg_jobs.journal import Journal
     from aicg_jobs.run import Run
     from aicg_jobs.tally import Tally
-
-_MOST_ROWS: Final = 500
 
 
 def summary(name: str, run: Run, state: str, sentence: str) -> dict[str, Any]:
@@ -88,10 +86,9 @@ def _entries(run: Run, journal: Journal) -> Iterator[tuple[int, dict[str, Any]]]
     # Read one by one: a long job's answers do not fit in memory together.
     for number, _, key in run.keys:
         entry = journal.entry(key)
-        yield number, {name: value for name, value in entry.items() if name in _SHOWN}
-
-
-_SHOWN: Final = ("item", "step", "files", "model", "input_tokens", "output_tokens", "cost_usd")
+        for name in ("event", "key", "answer", "spent_usd"):
+            del entry[name]
+        yield number, entry
 
 
 def _json(facts: dict[str, Any], run: Run, journal: Journal) -> Iterator[str]:
@@ -120,14 +117,11 @@ def _markdown(facts: dict[str, Any], run: Run, journal: Journal) -> Iterator[str
             reason = " ".join(failure.reason.split())
             yield f"- {failure.item or 'the job'}, {failure.step}: {reason}\n"
     yield "\n## Made\n\n| item | files | cost |\n|---|---|---|\n"
-    items = groupby(_entries(run, journal), key=lambda pair: pair[0])
-    for _, pairs in islice(items, _MOST_ROWS):
+    for _, pairs in groupby(_entries(run, journal), key=lambda pair: pair[0]):
         entries = [entry for _, entry in pairs]
         files = ", ".join(
             f"[{Path(path).name}](<{path}>)" for entry in entries for path in entry["files"]
         )
-        cost = sum((parse_usd(entry["cost_usd"], name="cost_usd") for entry in entries), ZERO)
+        cost = sum((Decimal(entry["cost_usd"]) for entry in entries), Decimal(0))
         item = (entries[0]["item"] or "the job").replace("|", "\\|")
         yield f"| {item} | {files.replace('|', '%7C')} | {format_cost(cost)} |\n"
-    if next(items, None) is not None:
-        yield "\nMore are listed in report.json.\n"

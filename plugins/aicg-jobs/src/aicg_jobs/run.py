@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import anyio
 
@@ -17,18 +18,17 @@ from aicg import (
     LLMSession,
     ModelNotFoundError,
     PluginError,
-    ProviderError,
     Response,
     ResponseValidationError,
     UnknownPriceError,
 )
-from aicg.money import ZERO
 from aicg_jobs.files import write_file
 from aicg_jobs.items import Item, label_of
 from aicg_jobs.journal import NOTHING, Journal
 from aicg_jobs.tally import Failure, StepTally, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from aicg_jobs.job import Job
@@ -46,16 +46,12 @@ HOPELESS: Final = (
 )
 _REFRESH_S: Final = 0.25
 
+# What shows how a run stands, a few times a second.
+Display: TypeAlias = "Callable[[Tally], None]"
+
 
 class _StoppedError(Exception):
     """Raised in place of a request once the run is to end."""
-
-
-class Display(Protocol):
-    """What shows how a run stands while it goes on."""
-
-    def show(self, tally: Tally) -> None:
-        """Show it; called a few times a second."""
 
 
 class Run:
@@ -113,7 +109,7 @@ class Run:
                 finally:
                     self._count(kernel.clock.monotonic() - started)
                     self._journal.end(session.cost_usd)
-                    display.show(self.tally)
+                    display(self.tally)
 
     async def _budgets(self, kernel: Kernel) -> tuple[str, ...]:
         budgets = tuple(kernel.config.session.budgets)
@@ -138,8 +134,12 @@ class Run:
                 workers.start_soon(self._worker)
 
     async def _worker(self) -> None:
-        for number, item in self._queue:
-            await self._item(number, item)
+        try:
+            for number, item in self._queue:
+                await self._item(number, item)
+        except (ConfigurationError, OSError) as error:
+            # The file of items was changed or removed while it was read.
+            self.stopped_by = self.stopped_by or error
 
     async def _item(self, number: int, item: Item) -> None:
         label = label_of(item, number)
@@ -178,20 +178,16 @@ class Run:
         return answer
 
     async def _ask(self, step: Step, prompt: str, key: str, label: str) -> Any:
-        worst = self._session.estimate(prompt, **step.options).cost_worst_usd or ZERO
-        self._journal.ask(key, worst)
+        session = self._session
+        self._journal.ask(key, session.estimate(prompt, **step.options).cost_worst_usd)
         try:
-            response = await self._session.chat(prompt, **step.options)
+            response = await session.chat(prompt, **step.options)
             answer = step.answer_of(response)
         except AIContentGeneratorError as error:
-            cost = ZERO
             if isinstance(error, ResponseValidationError):
-                cost = self._pay(step, error.response)
-            elif isinstance(error, ProviderError) and error.outcome == "unknown":
-                cost = worst
-            self._journal.fail(key, cost, str(error))
+                self._pay(step, error.response)
+            self._journal.fail(key, str(error), session.cost_usd)
             raise
-        cost = self._pay(step, response)
         self._journal.keep(
             key,
             {
@@ -201,16 +197,18 @@ class Run:
                 "model": response.model,
                 "input_tokens": response.usage.total_input_tokens,
                 "output_tokens": response.usage.total_output_tokens,
-                "cost_usd": str(cost),
+                "cost_usd": str(self._pay(step, response)),
             },
+            session.cost_usd,
         )
         return answer
 
-    def _pay(self, step: Step, response: Response) -> Any:
+    def _pay(self, step: Step, response: Response) -> Decimal:
+        """Count what an answer took, and return what it cost."""
         counts = self.tally.steps[step.name]
         counts.input_tokens += response.usage.total_input_tokens
         counts.output_tokens += response.usage.total_output_tokens
-        cost = response.cost_usd or ZERO
+        cost = response.cost_usd or Decimal(0)
         counts.cost_usd += cost
         return cost
 
@@ -229,12 +227,14 @@ class Run:
         clock = self._session.kernel.clock
         while True:
             self._count(clock.monotonic() - started)
-            display.show(self.tally)
+            display(self.tally)
             await clock.sleep(_REFRESH_S)
 
     def _count(self, elapsed_s: float) -> None:
         self.tally.elapsed_s = elapsed_s
         self.tally.spent_usd = self._session.cost_usd
         statuses = self._session.budget_status()
-        self.tally.reserved_usd = max((status.reserved_usd for status in statuses), default=ZERO)
+        self.tally.reserved_usd = max(
+            (status.reserved_usd for status in statuses), default=Decimal(0)
+        )
         self.tally.left_usd = self._session.budget_remaining

@@ -114,14 +114,19 @@ _UNFINISHED = {
 }
 
 
-def validator_of(schema: Mapping[str, Any], *, where: str) -> jsonschema_rs.Validator:
+def validator_of(schema: Any, *, where: str) -> jsonschema_rs.Validator:
     """Return what tells whether data follows the schema; it never uses the network.
 
     Raises:
         ConfigurationError: It is not a JSON schema.
     """
+    if not isinstance(schema, dict):
+        raise ConfigurationError(
+            f"{where} is not a JSON schema: expected an object, got {type(schema).__name__}",
+            key=where,
+        )
     try:
-        return jsonschema_rs.validator_for(dict(schema), offline=True)
+        return jsonschema_rs.validator_for(schema, offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigurationError(f"{where} is not a JSON schema: {reason}", key=where) from error

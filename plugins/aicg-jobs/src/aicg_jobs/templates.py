@@ -38,7 +38,7 @@ class Templates:
             ConfigurationError: It is not a template.
         """
         try:
-            return Template(name, source, self._environment.from_string(source))
+            return Template(name, self._environment.from_string(source))
         except jinja2.TemplateSyntaxError as error:
             raise _wrong(name, f"line {error.lineno}: {error.message}") from error
 
@@ -49,20 +49,20 @@ class Templates:
             ConfigurationError: There is no such file in the folder, or it is not a template.
         """
         try:
-            source, *_ = self._environment.loader.get_source(self._environment, path)  # type: ignore[union-attr]
-            return Template(path, source, self._environment.get_template(path))
+            return Template(path, self._environment.get_template(path))
         except jinja2.TemplateNotFound as error:
             raise _wrong(path, "there is no such template in the job file's folder") from error
         except jinja2.TemplateSyntaxError as error:
             raise _wrong(path, f"line {error.lineno}: {error.message}") from error
+        except UnicodeDecodeError as error:
+            raise _wrong(path, "not UTF-8: save it as UTF-8") from error
 
 
 class Template:
     """A text with places to fill."""
 
-    def __init__(self, name: str, source: str, compiled: jinja2.Template) -> None:
+    def __init__(self, name: str, compiled: jinja2.Template) -> None:
         self.name = name
-        self.source = source
         self._compiled = compiled
 
     def render(self, names: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ more than all else that it does. Its retries are off, so that every attempt is s
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import anyio
@@ -150,8 +150,10 @@ class Transport:
     async def aclose(self) -> None:
         """Close all connections."""
         pools, self._pools = self._pools, []
-        for pool in pools:
-            await pool.client.close()
+        async with AsyncExitStack() as stack:
+            # Whatever one of them raises, the others are closed too.
+            for pool in pools:
+                stack.push_async_callback(pool.client.close)
 
     @contextmanager
     def _client(self) -> Iterator[openai.AsyncOpenAI]:

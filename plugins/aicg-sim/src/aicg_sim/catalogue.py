@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aicg.models import CAPABILITIES, ModelInfo, Price, Rates
+from aicg import CAPABILITIES, ModelInfo, Price, Rates
 
 VENDOR: Final = "sim"
 CONTEXT_WINDOW: Final = 128_000

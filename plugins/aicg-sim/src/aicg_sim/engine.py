@@ -42,7 +42,7 @@ class Answer:
     pieces: tuple[str, ...]
     reasoning: str
     calls: tuple[aicg.ToolCall, ...]
-    finish_reason: aicg.exchange.FinishReason
+    finish_reason: aicg.FinishReason
     stopped_by: str | None
     usage: aicg.Usage
 
@@ -226,7 +226,7 @@ def _cut(text: str, calls: tuple[aicg.ToolCall, ...], stops: tuple[str, ...], ca
         if found:
             end, stopped_by = min(found)
             pieces = split_tokens(said[:end])
-    reason: aicg.exchange.FinishReason = "length" if cut and stopped_by is None else "stop"
+    reason: aicg.FinishReason = "length" if cut and stopped_by is None else "stop"
     return Answer(
         0, tuple(pieces), "", (), reason, stopped_by, aicg.Usage(output_tokens=len(pieces))
     )

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aicg.commands import Command
-from aicg.hookspecs import hookimpl
+import aicg
 from aicg_sim.catalogue import VENDOR, model_info
 from aicg_sim.provider import SimProvider
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aicg.models import ModelInfo
-    from aicg.provider import BaseProvider
 
-
-@hookimpl
-def aicg_providers() -> Mapping[str, type[BaseProvider]]:
+@aicg.hookimpl
+def aicg_providers() -> Mapping[str, type[aicg.BaseProvider]]:
     """Offer the kind `sim`."""
     return {"sim": SimProvider}
 
 
-@hookimpl
-def aicg_model_info(provider: str, model: str) -> ModelInfo | None:
+@aicg.hookimpl
+def aicg_model_info(provider: str, model: str) -> aicg.ModelInfo | None:
     """Know the simulated models, also where another provider sends requests to `aicg sim serve`."""
     return model_info(model) if provider == VENDOR else None
 
 
-@hookimpl
-def aicg_commands() -> Iterable[Command]:
+@aicg.hookimpl
+def aicg_commands() -> Iterable[aicg.Command]:
     """Offer `aicg sim serve`."""
-    return (Command(name="sim", help="Simulate a provider for other programs.", load=_load),)
+    return (aicg.Command(name="sim", help="Simulate a provider for other programs.", load=_load),)
 
 
 def _load() -> Any:

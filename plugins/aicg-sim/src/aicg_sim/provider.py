@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import anyio
+import attrs
 
 import aicg
 from aicg_sim.catalogue import MODEL_NAMES, VENDOR, model_info
@@ -40,7 +41,7 @@ class SimProvider(aicg.BaseProvider):
         await self._strike(fault, request)
         answer = self._answer(request)
         await self._write(answer.usage.total_output_tokens)
-        return _response(answer, request)
+        return _response(answer, request, fault)
 
     async def stream(self, request: aicg.Request) -> AsyncGenerator[aicg.Chunk, None]:
         """Yield the answer piece by piece.
@@ -63,7 +64,7 @@ class SimProvider(aicg.BaseProvider):
             yield aicg.Chunk(text=piece)
         if midstream:
             await self._strike(fault, request, answer.usage)
-        yield aicg.Chunk(response=_response(answer, request))
+        yield aicg.Chunk(response=_response(answer, request, fault))
 
     def estimate_input(self, request: aicg.Request) -> aicg.InputEstimate:
         """Return the exact count, which is also the bound."""
@@ -117,7 +118,7 @@ def _midstream() -> frozenset[str]:
     return MIDSTREAM
 
 
-def _response(answer: Answer, request: aicg.Request) -> aicg.Response:
+def _response(answer: Answer, request: aicg.Request, fault: str) -> aicg.Response:
     parts: list[aicg.Part] = []
     if answer.reasoning:
         parts.append(aicg.Reasoning(answer.reasoning))
@@ -125,11 +126,11 @@ def _response(answer: Answer, request: aicg.Request) -> aicg.Response:
         parts.append(aicg.Text(answer.text))
     response_id = f"sim-{answer.key:016x}"
     raw = {"id": response_id, "model": request.model_name, "text": answer.text}
-    return aicg.Response(
+    response = aicg.Response(
         parts=(*parts, *answer.calls),
         finish_reason=answer.finish_reason,
         model=request.model_name,
-        usage=answer.usage,
         response_id=response_id,
         raw=raw if request.include_raw else None,
     )
+    return response if fault == "no-usage" else attrs.evolve(response, usage=answer.usage)

@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import aicg
-from aicg.money import from_picodollars
 from aicg_sim.settings import SimSettings
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class SimServer:
     @property
     def bill_usd(self) -> Decimal:
         """What a vendor would bill: every answer that was written, whether or not it arrived."""
-        return from_picodollars(self._running().stats.bill_picodollars)
+        return aicg.from_picodollars(self._running().stats.bill_picodollars)
 
     def stats(self) -> dict[str, Any]:
         """Return all counts, as `GET /stats` tells them."""

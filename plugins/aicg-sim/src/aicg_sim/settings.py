@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from aicg.errors import ConfigurationError
+from aicg import ConfigurationError
 
 
 def _not_negative(_instance: object, field: attrs.Attribute[float], value: float) -> None:

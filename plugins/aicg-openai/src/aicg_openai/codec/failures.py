@@ -1,4 +1,4 @@
-"""Answers that are errors, each as one class of `aicg.errors`."""
+"""Answers that are errors, each as one subclass of `ProviderError`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from aicg.errors import (
+from aicg import (
     AuthenticationError,
     ContentFilterError,
     InvalidRequestError,
@@ -21,7 +21,7 @@ from aicg_openai.codec.payloads import WireError, parse
 from aicg_openai.codec.waits import retry_after_s
 
 if TYPE_CHECKING:
-    from aicg.errors import Outcome
+    from aicg import Outcome
 
 Headers = Mapping[str, str]
 _NO_HEADERS: Final[Headers] = {}

@@ -9,8 +9,7 @@ from aicg import Part, Reasoning, Response, Text, ToolCall
 from aicg_openai.codec.payloads import WireError
 
 if TYPE_CHECKING:
-    from aicg import Usage
-    from aicg.exchange import FinishReason
+    from aicg import FinishReason, Usage
 
 # The key under which the arguments of a tool stand as text where they are not a JSON object.
 UNPARSED: Final = "__unparsed__"

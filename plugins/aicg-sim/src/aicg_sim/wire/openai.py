@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import aicg
-from aicg.exchange import ReasoningEffort
+from aicg import ReasoningEffort
 from aicg_sim.wire.dialect import (
     NOTHING,
     Asked,

@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 import aicg
-from aicg.money import to_picodollars
 from aicg_sim.catalogue import model_info
 
 
@@ -52,7 +51,7 @@ class Stats:
         self.tokens["cache_read_tokens"] += usage.cache_read_tokens
         self.tokens["output_tokens"] += usage.output_tokens
         self.tokens["reasoning_tokens"] += usage.reasoning_tokens
-        self.bill_picodollars += to_picodollars(_price(model).cost(usage))
+        self.bill_picodollars += aicg.to_picodollars(_price(model).cost(usage))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all counts as plain data."""
