@@ -543,3 +543,19 @@ def test_a_kernel_reads_the_config_itself(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("AICG_CONFIG", raising=False)
 
     assert aicg.Kernel(autoload=False).config.session.max_attempts == 3
+
+
+@pytest.mark.anyio
+async def test_a_kernel_in_use_on_one_event_loop_is_refused_on_another() -> None:
+    async with make_kernel() as kernel, kernel.session("fake:model") as session:
+        await session.chat("Hi")
+
+        def elsewhere() -> None:
+            with aicg.SyncSession("fake:model", kernel=kernel) as other:
+                other.chat("Hi")
+
+        with pytest.raises(aicg.ConfigurationError, match="a kernel for each loop"):
+            await anyio.to_thread.run_sync(elsewhere)
+        answer = await session.chat("Hi again")
+
+    assert answer.text == "Done."

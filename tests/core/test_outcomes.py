@@ -292,7 +292,7 @@ async def test_a_stream_left_half_read_is_charged_in_full_at_once(
         gc.collect()
 
     assert after == (WORST, ZERO)
-    assert [(line.outcome, line.error) for line in ledger.lines] == [("assumed", "GeneratorExit")]
+    assert [(line.outcome, line.error) for line in ledger.lines] == [("assumed", "Cancelled")]
     assert provider.cleaned_up
 
 

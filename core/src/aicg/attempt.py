@@ -16,6 +16,7 @@ from aicg.errors import (
     ProviderError,
     TimeoutError,
     UnknownPriceError,
+    kind_of,
 )
 from aicg.exchange import NO_USAGE, Chunk, Request, RequestContext, Response, changed
 from aicg.models import ModelInfo, Price, Rates
@@ -228,7 +229,7 @@ class Attempt:
             nothing_spent = isinstance(error, AIContentGeneratorError)
         price = self._route.info.price
         usage = getattr(error, "usage", None) or NO_USAGE
-        kind = type(error).__name__
+        kind = None if error is None else kind_of(error)
         if nothing_spent or self._session.settings.unknown_outcome == "release":
             free = price or UNPRICED
             return self._line("released", ZERO, free, rates=free.rates, usage=usage, error=kind)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aicg.budget import AlertManager
 from aicg.budget.ledger import check_threshold
+from aicg.errors import kind_of
 from aicg.monitoring import CostTracker, SessionMetrics, TokenMonitor
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Books:
         write(
             "request failed",
             model=context.request.model,
-            error=type(error).__name__,
+            error=kind_of(error),
             reason=str(error),
             duration_s=round(duration_s, 3),
             attempts=attempts,

@@ -43,6 +43,15 @@ def _restore(cls: type[Exception], args: tuple[Any, ...], state: dict[str, Any])
     return error
 
 
+def kind_of(error: BaseException) -> str:
+    """Return the name that an error is counted and booked by: its class, or "Cancelled".
+
+    asyncio, trio and a stream that is left early each have a class of their own for that.
+    """
+    is_cancelled = not isinstance(error, Exception | KeyboardInterrupt | SystemExit)
+    return "Cancelled" if is_cancelled else type(error).__name__
+
+
 class AIContentGeneratorError(Exception):
     """Raised as one of its subclasses: every error that aicg raises on purpose."""
 

@@ -92,6 +92,7 @@ class Kernel:
         self._borrowers = 0
         self._watchers = self._registry.watch_hooks(frozenset())
         self._opening = anyio.Lock()
+        self._loop: object = None
         self._state: Literal["new", "open", "closed"] = "new"
 
     @classmethod
@@ -153,11 +154,18 @@ class Kernel:
         """Open the ledger and declare the config's budgets; a second call does nothing.
 
         Raises:
-            ConfigurationError: The kernel was closed.
+            ConfigurationError: The kernel was closed, or is in use on another event loop.
         """
+        loop = anyio.lowlevel.current_token().native_token
+        if self._providers and loop is not self._loop:
+            raise ConfigurationError(
+                "the kernel's providers have their connections on another event loop; "
+                "make a kernel for each loop"
+            )
         async with self._opening:
             if self._state == "closed":
                 raise ConfigurationError("the kernel is closed; make a new one")
+            self._loop = loop
             if self._state == "open":
                 return
             await self.ledger.open()
@@ -294,10 +302,7 @@ class Kernel:
         return route
 
     def price_of(self, route: Route, served_model: str) -> Price | None:
-        """Return the price of the model that answered.
-
-        A price that the config gives the model asked for wins.
-        """
+        """Return the price of the model that answered, or the config's for the one asked for."""
         asked = route.info
         if served_model in {"", asked.model}:
             return asked.price

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, TypeVar
 
 import attrs
 
-from aicg.errors import ValidationError
+from aicg.errors import ValidationError, kind_of
 from aicg.money import EXACT, ZERO, parse_usd, round_up
 
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ class SessionMetrics(_Monitor):
     ) -> None:
         """Count a request that ended in an error; `attempts` is 0 if nothing was sent."""
         self._record(provider, duration_s, attempts, failed=True)
-        kind = _named(self.errors, type(error).__name__)
+        kind = _named(self.errors, kind_of(error))
         self.errors = {**self.errors, kind: self.errors.get(kind, 0) + 1}
 
     def _record(self, provider: str, duration_s: float, attempts: int, *, failed: bool) -> None:

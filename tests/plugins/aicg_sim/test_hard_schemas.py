@@ -291,7 +291,21 @@ def test_a_pattern_is_kept_to(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(", "a)", "[", "[^\\s\\S", "*", "a{x}", "a{1", "(?=a)", "(?!a)", "\\bx", "\\1", "\\p{L}"],
+    [
+        "(",
+        "a)",
+        "[",
+        "[^\\s\\S",
+        "*",
+        "a{x}",
+        "a{1",
+        "(?=a)",
+        "(?!a)",
+        "\\bx",
+        "\\1",
+        "\\p{L}",
+        "a{99999}",
+    ],
 )
 def test_a_pattern_beyond_what_is_known_is_refused(pattern: str) -> None:
     with pytest.raises(UnsatisfiableError):

@@ -208,6 +208,7 @@ def test_long_instructions_that_were_read_before_are_billed_as_cached() -> None:
         ({"messages": ()}, aicg.InvalidRequestError, "invalid_request"),
         ({"top_p": -0.1}, aicg.InvalidRequestError, "invalid_request"),
         ({"tool_choice": "absent"}, aicg.InvalidRequestError, "invalid_request"),
+        ({"reasoning_effort": "huge"}, aicg.InvalidRequestError, "invalid_request"),
         ({"output_schema": {"enum": []}}, aicg.InvalidRequestError, "invalid_request"),
     ],
     ids=lambda value: str(value)[:40],

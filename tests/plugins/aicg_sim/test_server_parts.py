@@ -92,6 +92,15 @@ def test_the_one_tool_to_call_is_named_in_each_form(server: SimServer, ask: Ask)
         (CHAT, in_chat({"role": "assistant", "content": "", "tool_calls": ["x"]}, user("Hi."))),
         (CHAT, in_chat(user("Hi.")) | {"tools": ["x"]}),
         (CHAT, in_chat({"role": "tool", "content": "x"}, user("Hi."))),
+        (CHAT, in_chat(user("Hi.")) | {"max_tokens": 0}),
+        (
+            CHAT,
+            in_chat(
+                {"role": "assistant", "tool_calls": [{"id": "1", "function": {"arguments": 5}}]},
+                user("Hi."),
+            ),
+        ),
+        (MESSAGES, in_chat(user("Hi.")) | {"max_tokens": -1}),
         (MESSAGES, in_chat("x")),
         (MESSAGES, in_chat(user([{"type": "smell"}]))),
         (MESSAGES, in_chat(user(["x"]))),

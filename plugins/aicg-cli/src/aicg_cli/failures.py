@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ERROR: Final = 1
-USAGE: Final = 2
 BUDGET: Final = 3
 INTERRUPTED: Final = 130
 

@@ -156,6 +156,10 @@ def check(request: aicg.Request) -> None:
             request,
             f"tool_choice names {request.tool_choice!r}, which is none of the tools {names}",
         )
+    effort = request.reasoning_effort
+    if effort is not None and effort not in _THOUGHTS:
+        expected = ", ".join(_THOUGHTS)
+        raise _refused(request, f"reasoning_effort must be one of {expected}: got {effort!r}")
 
 
 def _refused(request: aicg.Request, message: str) -> aicg.InvalidRequestError:

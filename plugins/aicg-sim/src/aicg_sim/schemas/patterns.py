@@ -23,6 +23,7 @@ _CLASSES: Final = {
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
 _PRINTABLE: Final = string.ascii_letters + string.digits + " -_.,;:!?@#$%&*+=/()[]{}<>|~'\"`^\\"
 _OPEN: Final = 1 << 30
+_MOST_REPEATS: Final = 10_000
 
 
 @attrs.frozen
@@ -165,7 +166,7 @@ class _Parser:
         while (char := self._next()) != "}":
             text += char
         least, comma, most = text.partition(",")
-        if not least.isdigit() or not (most or "0").isdigit():
+        if not least.isdigit() or not (most or "0").isdigit() or int(least) > _MOST_REPEATS:
             raise self._unknown()
         return int(least), int(most) if most else _OPEN if comma else int(least)
 

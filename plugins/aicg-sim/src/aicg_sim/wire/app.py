@@ -22,7 +22,7 @@ from aicg_sim.wire.replies import Replies
 from aicg_sim.wire.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from aicg_sim.settings import SimSettings
 
@@ -120,7 +120,7 @@ class App:
 
     async def _count(self, exchange: _Exchange) -> None:
         try:
-            request = _ANTHROPIC.read_count(_json_of(exchange.incoming)).request
+            request = _read(_ANTHROPIC.read_count, exchange.incoming).request
             check(attrs.evolve(request, max_output_tokens=None))
         except aicg.ProviderError as error:
             await self._refuse(exchange, error.status_code or 400, error)
@@ -139,7 +139,7 @@ class App:
         if await self._struck_before(fault, exchange):
             return
         try:
-            asked = exchange.dialect.read(_json_of(exchange.incoming))
+            asked = _read(exchange.dialect.read, exchange.incoming)
             answer = self._engine.answer(asked.request)
         except aicg.ProviderError as error:
             await self._refuse(exchange, error.status_code or 400, error)
@@ -252,6 +252,15 @@ def _dialect_of(incoming: Incoming) -> Dialect:
 def _has_key(incoming: Incoming) -> bool:
     bearer = incoming.headers.get("authorization", "").removeprefix("Bearer").strip()
     return bool(bearer or incoming.headers.get("x-api-key", "").strip())
+
+
+def _read(read: Callable[[Mapping[str, Any]], Asked], incoming: Incoming) -> Asked:
+    try:
+        return read(_json_of(incoming))
+    except aicg.ValidationError as error:
+        raise aicg.InvalidRequestError(
+            str(error), code="invalid_request", status_code=400
+        ) from error
 
 
 def _json_of(incoming: Incoming) -> Mapping[str, Any]:

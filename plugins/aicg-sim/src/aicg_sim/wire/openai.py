@@ -270,7 +270,7 @@ def _tool_call(call: Any) -> aicg.ToolCall:
         raise refused("each tool call is an object", "messages")
     function = needed(call, "function", dict)
     try:
-        arguments = json.loads(function.get("arguments") or "{}")
+        arguments = json.loads(of_type(function, "arguments", str) or "{}")
     except ValueError:
         arguments = {"arguments": function.get("arguments")}
     return aicg.ToolCall(
