@@ -121,8 +121,8 @@ def test_a_budget_that_is_too_small_has_its_own_exit_code(aicg: Shell) -> None:
 def test_a_budget_is_an_amount(aicg: Shell, budget: str) -> None:
     result = aicg("chat", "Hi", f"--budget={budget}")
 
-    assert result.exit_code == 1
-    assert "must be an amount of dollars" in result.stderr
+    assert result.exit_code == 2
+    assert "invalid value for --budget: it must be an amount of dollars" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 

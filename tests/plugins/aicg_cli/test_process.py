@@ -97,6 +97,22 @@ def test_what_an_encoding_cannot_say_is_escaped() -> None:
     assert result.stdout.split() == [rb"\u6771"], result.stderr
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a shell does")
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", 1), (">&-", 0), ("2>&-", 0)], ids=["stdin", "stdout", "stderr"]
+)
+def test_a_closed_stream_is_no_fault(closed: str, code: int) -> None:
+    question = "" if closed == "<&-" else "Hi"
+    command = f'exec "$0" -m aicg_cli chat --model nobody:model {question} {closed}'
+
+    result = subprocess.run(
+        ["sh", "-c", command, sys.executable], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == code
+    assert "Traceback" not in result.stderr
+
+
 def test_a_reader_that_goes_away_ends_the_answer_in_silence() -> None:
     talker = subprocess.Popen(
         [sys.executable, str(TALKER), "chat", "Hi"],
@@ -213,7 +229,7 @@ def test_ctrl_c_stops_an_answer_and_then_leaves() -> None:
 
     assert terminal.leave_by_interrupt() == 130
     assert "no budget" in greeting
-    assert "stopped; $0.041 spent, 1 requests" in stopped
+    assert "stopped, and counted at its worst, $0.041; $0.041 spent, 1 request" in stopped
     # The question that was never answered is not part of the conversation.
     assert "1 message so far" in answer
 

@@ -25,7 +25,7 @@ def step(**changes: Any) -> list[dict[str, Any]]:
         ({"max_output_tokens": 0}, "job.max_output_tokens must be >= 1: got 0"),
         ({"budget_usd": -1}, "job.budget_usd must be an amount of dollars"),
         ({"items_file": "topics.txt"}, "items are read from .csv, .jsonl, .toml files"),
-        ({"items_file": "topics.csv"}, "there is no such file of items"),
+        ({"items_file": "topics.csv"}, "topics.csv: No such file"),
         ({"steps": step(name="item")}, "got 'item'"),
         ({"steps": step(name="two words")}, "got 'two words'"),
         ({"steps": [LESSON, LESSON]}, "got 'lesson'"),

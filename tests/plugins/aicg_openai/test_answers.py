@@ -204,6 +204,14 @@ def test_an_answer_of_another_shape_is_refused(path: tuple[Any, ...]) -> None:
         respond(_without(golden("tools")["plain"], *path))
 
 
+def test_tool_calls_that_are_no_list_are_refused() -> None:
+    payload = golden("tools")["plain"]
+    payload["choices"][0]["message"]["tool_calls"] = 1
+
+    with pytest.raises(WireError, match="are no list"):
+        respond(payload)
+
+
 @pytest.mark.parametrize("body", [b"<!doctype html>", b"{", b"[]", b"\xff", b"", b"null"], ids=repr)
 def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(WireError):
@@ -212,7 +220,12 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "event",
-    [{"choices": [None]}, {"choices": "?"}, {"choices": [{"delta": {"tool_calls": [1]}}]}],
+    [
+        {"choices": [None]},
+        {"choices": "?"},
+        {"choices": [{"delta": {"tool_calls": [1]}}]},
+        {"choices": [{"delta": {"tool_calls": 1}}]},
+    ],
     ids=str,
 )
 def test_an_event_of_another_shape_is_refused(event: Any) -> None:

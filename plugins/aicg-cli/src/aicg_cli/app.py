@@ -1,6 +1,7 @@
 """The application: its global options, and the commands that are always there."""
 
 import io
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,10 +41,18 @@ app.command("plugins")(plugins)
 
 def main() -> None:
     """Run `aicg` with the arguments of the process, and exit with its code."""
+    _open_closed_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A model may write what the encoding of a pipe cannot say, as on Windows.
         sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="aicg")
+
+
+def _open_closed_streams() -> None:
+    # Some services start programs without them; Python then has None in their place.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,12 +6,22 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import typer
 
-from aicg import Kernel, LLMSession, RequestOptions, Response, ResponseStream, format_cost
+from aicg import (
+    ConfigurationError,
+    Kernel,
+    LLMSession,
+    RequestOptions,
+    Response,
+    ResponseStream,
+    format_cost,
+    parse_usd,
+)
 from aicg_cli.failures import complain
 
 if TYPE_CHECKING:
@@ -36,7 +46,7 @@ class Wish:
     """
 
     model: str | None
-    budget_usd: str | None
+    budget_usd: Decimal | None
     system: str | None
     schema: Mapping[str, Any] | None
     max_output_tokens: int | None
@@ -66,6 +76,18 @@ class Wish:
         if self.temperature is not None:
             options["temperature"] = self.temperature
         return options
+
+
+def read_budget(text: str) -> Decimal:
+    """Return the dollars that `--budget` names.
+
+    Raises:
+        typer.BadParameter: It names no amount.
+    """
+    try:
+        return parse_usd(text, name="it")
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error), param_hint="--budget") from error
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:

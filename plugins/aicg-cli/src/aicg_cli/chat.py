@@ -9,7 +9,7 @@ import anyio
 import typer
 
 from aicg import Kernel, LLMSession, Response
-from aicg_cli.asking import Wish, as_json, print_as_it_comes, print_cost, read_schema
+from aicg_cli.asking import Wish, as_json, print_as_it_comes, print_cost, read_budget, read_schema
 from aicg_cli.failures import INTERRUPTED, complain
 from aicg_cli.group import is_quiet, kernel_of
 
@@ -62,7 +62,7 @@ def chat(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
     """  # noqa: D301 - \b is a character here, which keeps lines as they are
     wish = Wish(
         model=model,
-        budget_usd=budget,
+        budget_usd=None if budget is None else read_budget(budget),
         system=system,
         schema=None if schema is None else read_schema(schema),
         max_output_tokens=max_output_tokens,

@@ -36,14 +36,15 @@ def exit_code_of(run: Callable[[], Any]) -> int:
         _give_up_stdout()
         return ERROR
     except typer.TyperException as error:
-        complain(_usage(error))
+        _tell_usage(error)
         return error.exit_code
     except typer.Abort:
         complain("interrupted")
         return INTERRUPTED
     except OSError as error:
         _show_traceback()
-        complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"{where}{error.strerror or error}")
         return ERROR
     except AIContentGeneratorError as error:
         _show_traceback()
@@ -67,11 +68,15 @@ def _show_traceback() -> None:
         traceback.print_exc()
 
 
-def _usage(error: typer.TyperException) -> str:
+def _tell_usage(error: typer.TyperException) -> None:
     message = error.format_message().strip().removesuffix(".")
+    if message.startswith("Usage: "):
+        # A group without a subcommand: the error is its help.
+        typer.echo(error.format_message(), err=True)
+        return
     context = getattr(error, "ctx", None)
     message = f"{message[:1].lower()}{message[1:]}"
-    return f"{message} (see {context.command_path} --help)" if context else message
+    complain(f"{message} (see {context.command_path} --help)" if context else message)
 
 
 def _give_up_stdout() -> None:

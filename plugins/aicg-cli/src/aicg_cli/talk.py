@@ -60,6 +60,7 @@ def _answer(
     over = anyio.Event()
     running: Future[None] | None = None
     is_stopped = False
+    spent_usd = session.cost_usd
 
     def stop(*_: object) -> None:
         nonlocal is_stopped
@@ -81,7 +82,9 @@ def _answer(
         # What the broken-off answer costs is known once its task has ended.
         portal.call(over.wait)
         typer.echo()
-        print_dim(f"stopped; {_sum(session)}")
+        charged = session.cost_usd - spent_usd
+        worst = f", and counted at its worst, {format_cost(charged)}" if charged else ""
+        print_dim(f"stopped{worst}; {_sum(session)}")
     except AIContentGeneratorError as error:
         explain(error)
     finally:
@@ -116,7 +119,8 @@ def _greet(session: LLMSession) -> None:
 
 def _sum(session: LLMSession) -> str:
     left = session.budget_remaining
-    spent = f"{format_cost(session.cost_usd)} spent, {session.request_count} requests"
+    count = session.request_count
+    spent = f"{format_cost(session.cost_usd)} spent, {count} request{'' if count == 1 else 's'}"
     return spent if left is None else f"{spent}, {format_cost(left)} left"
 
 

@@ -1,7 +1,11 @@
 """`aicg run`: the job file in, generated files, a table and a report out."""
 
 import json
+import signal
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,7 +13,7 @@ import anyio
 import typer
 from rich.console import Console
 
-from aicg import BudgetExceededError, Kernel, format_cost, parse_usd
+from aicg import BudgetExceededError, ConfigurationError, Kernel, format_cost, parse_usd
 from aicg_jobs.display import display_for, duration
 from aicg_jobs.job import load_job
 from aicg_jobs.journal import Journal
@@ -66,22 +70,41 @@ def run(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
         limit=limit,
         model=model,
         concurrency=concurrency,
-        budget_usd=None if budget is None else parse_usd(budget, name="--budget"),
+        budget_usd=None if budget is None else _amount(budget),
     )
+    quiet = quiet or bool(context.find_root().params.get("quiet"))
     name = job.settings.name
     folder = output or Path(job.settings.output or slug(name))
     with Journal(folder, name) as journal:
         work = Run(job, journal, folder)
         state = _carry_out(work, context.obj, name, quiet=quiet or as_object)
-        facts = summary(name, work, state, _sentence(state, work, folder))
-        write_reports(folder, facts, work, journal)
-    if as_object:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
-    elif not quiet:
-        Console().print(closing_table(work.tally))
-    if not (quiet and state == "done"):
-        _tell(work, facts["message"], folder)
+        with _deaf_to_interrupts():
+            facts = summary(name, work, state, _sentence(state, work, folder))
+            write_reports(folder, facts, work, journal)
+            if as_object:
+                typer.echo(json.dumps(facts, ensure_ascii=False))
+            elif not quiet:
+                Console().print(closing_table(work.tally))
+            if not (quiet and state == "done"):
+                _tell(work, facts["message"], folder)
     raise typer.Exit(EXIT_CODES[state])
+
+
+def _amount(budget: str) -> Decimal:
+    try:
+        return parse_usd(budget, name="it")
+    except ConfigurationError as error:
+        raise typer.BadParameter(str(error), param_hint="--budget") from error
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    # Who presses Ctrl-C twice still wants the report, and to be told how to go on.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _carry_out(work: Run, kernel: Kernel, name: str, *, quiet: bool) -> str:
@@ -101,8 +124,13 @@ def _sentence(state: str, work: Run, folder: Path) -> str:
     tally = work.tally
     count = f"{tally.done} of {tally.total} done"
     spent = f"{format_cost(tally.earlier_usd + tally.spent_usd)} spent"
+    parts = []
     if tally.earlier_usd:
-        spent += f" ({format_cost(tally.earlier_usd)} by earlier runs)"
+        parts.append(f"{format_cost(tally.earlier_usd)} by earlier runs")
+    if tally.assumed_usd:
+        parts.append(f"{format_cost(tally.assumed_usd)} assumed for requests without an answer")
+    if parts:
+        spent += f" ({', '.join(parts)})"
     again = f"run the same command again to go on: {count}, {spent}"
     return {
         "done": f"{count} in {folder}, {spent} in {duration(tally.elapsed_s)}",

@@ -27,7 +27,7 @@ def display_for(console: Console, name: str, *, quiet: bool) -> Iterator[Display
     """Yield what fits the console: a bar, a line now and then, or nothing."""
     if quiet:
         yield lambda _: None
-    elif console.is_terminal:
+    elif console.is_terminal and not console.is_dumb_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield lambda tally: live.update(_bar(name, tally), refresh=True)
     else:
@@ -41,7 +41,7 @@ def _bar(name: str, tally: Tally) -> Group:
     grid.add_column(no_wrap=True)
     bar = ProgressBar(total=max(tally.total, 1), completed=tally.done + tally.failed)
     grid.add_row(Text(name, style="bold"), bar, _count(tally))
-    return Group(grid, Text(_facts(tally), style="dim", no_wrap=True, overflow="ellipsis"))
+    return Group(grid, Text(_facts(tally), style="dim"))
 
 
 def _lines(console: Console, name: str) -> Display:

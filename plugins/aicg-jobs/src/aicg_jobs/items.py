@@ -5,14 +5,20 @@ from __future__ import annotations
 import csv
 import itertools
 import json
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from aicg import ConfigurationError
+import attrs
+
+from aicg import ConfigurationError, read_settings
 
 Item: TypeAlias = Mapping[str, Any]
+
+
+@attrs.frozen
+class _ItemsFile:
+    items: tuple[Item, ...]
 
 
 class Items:
@@ -33,23 +39,14 @@ def label_of(item: Item, number: int) -> str:
     return str(item["id"]) if "id" in item else str(number)
 
 
-def check_source(path: Path) -> None:
-    """Return if items can be read from the file.
-
-    Raises:
-        ConfigurationError: There is no such file, or no reader for its kind.
-    """
-    if path.suffix.lower() not in _READERS:
+def _read(path: Path) -> Iterator[Item]:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
         raise ConfigurationError(
             f"{path}: items are read from {', '.join(_READERS)} files", source=str(path)
         )
-    if not path.is_file():
-        raise ConfigurationError(f"{path}: there is no such file of items", source=str(path))
-
-
-def _read(path: Path) -> Iterator[Item]:
     try:
-        yield from _READERS[path.suffix.lower()](path)
+        yield from reader(path)
     except UnicodeDecodeError as error:
         raise ConfigurationError(
             f"{path}: not UTF-8: save it as UTF-8", source=str(path)
@@ -84,15 +81,7 @@ def _read_csv(path: Path) -> Iterator[Item]:
 
 
 def _read_toml(path: Path) -> Iterator[Item]:
-    try:
-        items = tomllib.loads(path.read_text("utf-8")).get("items")
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path}: not TOML: {error}", source=str(path)) from error
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise ConfigurationError(
-            f"{path}: each item is a table under [[items]]", source=str(path), key="items"
-        )
-    yield from items
+    yield from read_settings(path, _ItemsFile).items
 
 
 def _wrong(path: Path, line: int, what: str) -> ConfigurationError:

@@ -17,7 +17,7 @@ from aicg import (
     amend_settings,
     read_settings,
 )
-from aicg_jobs.items import Item, Items, check_source, label_of
+from aicg_jobs.items import Item, Items, label_of
 from aicg_jobs.step import OutputFile, Step, validator_of
 from aicg_jobs.templates import Templates
 
@@ -188,9 +188,7 @@ def _source(file: JobFile, path: Path) -> Path | Sequence[Item]:
         )
     if file.job.items is None:
         return file.items
-    source = path.parent / file.job.items
-    check_source(source)
-    return source
+    return path.parent / file.job.items
 
 
 def _check_items(job: Job, path: Path) -> int:

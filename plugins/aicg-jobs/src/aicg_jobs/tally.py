@@ -91,6 +91,11 @@ class Tally:
         return self.total - self.done - self.failed
 
     @property
+    def assumed_usd(self) -> Decimal:
+        """What this run counts for requests that brought no answer but may be billed."""
+        return self.spent_usd - sum((step.cost_usd for step in self.steps.values()), Decimal(0))
+
+    @property
     def rate(self) -> float:
         """Answers made a second, on average."""
         return self.made / self.elapsed_s if self.elapsed_s else 0.0

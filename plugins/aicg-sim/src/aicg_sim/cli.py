@@ -9,20 +9,25 @@ import attrs
 import typer
 
 import aicg
-from aicg_sim.faults import FaultPlan
+from aicg_sim.faults import KINDS, FaultPlan
 from aicg_sim.server import SimServer
 from aicg_sim.settings import SimSettings
 
 # The backspace keeps typer from joining the lines.
-_EXAMPLES: Final = """\b
+_EXAMPLES: Final = f"""\b
 Examples:
   aicg sim serve
   aicg sim serve --port 0 --fault 429:0.1 --fault cut:0.05 --fault-seed 7
   aicg sim serve --faults "429,ok,500" --retry-after 0.2
+
+Faults: {" ".join(KINDS)}
 """
 
 app = typer.Typer(
-    help="Simulate a provider for other programs.", no_args_is_help=True, rich_markup_mode=None
+    help="Simulate a provider for other programs.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
@@ -31,13 +36,18 @@ def _sim() -> None:
     """Simulate a provider for other programs."""
 
 
-@app.command(epilog=_EXAMPLES)
+@app.command(short_help="Serve the simulated models over HTTP.", epilog=_EXAMPLES)
 def serve(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="The address to listen at.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen at; 0 for a free one.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="N", help="The port to listen at; 0 for a free one."
+        ),
     ] = 8600,
-    seed: Annotated[int, typer.Option(help="Another seed gives other answers.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Another seed gives other answers.")] = 0,
     latency: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long an answer takes to begin.")
     ] = 0.0,
@@ -52,7 +62,9 @@ def serve(  # noqa: PLR0913, PLR0917 - typer takes an option for each parameter
     faults: Annotated[
         str, typer.Option(metavar="SCRIPT", help='The first requests in order: "429,ok,500".')
     ] = "",
-    fault_seed: Annotated[int, typer.Option(help="Spreads the faults differently.")] = 0,
+    fault_seed: Annotated[
+        int, typer.Option(metavar="N", help="Spreads the faults differently.")
+    ] = 0,
     retry_after: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long a 429 asks to wait.")
     ] = 1.0,

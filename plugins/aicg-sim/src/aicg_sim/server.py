@@ -50,7 +50,8 @@ class SimServer:
         if not allow_remote and not _is_loopback(host):
             raise aicg.ConfigurationError(
                 f"host must be an address of the loopback, such as 127.0.0.1: got {host!r}; "
-                f"whoever can reach the server can use it, so others need allow_remote",
+                f"whoever can reach the server can use it, so others need allow_remote "
+                f"(--allow-remote)",
                 key="host",
             )
         self._settings = settings or SimSettings()

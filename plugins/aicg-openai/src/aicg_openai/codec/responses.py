@@ -75,9 +75,8 @@ def output_bytes(payload: Mapping[str, Any]) -> int:
         WireError: The answer does not have the form of a chat completion.
     """
     _, message = _choice(payload)
-    calls = message.get("tool_calls") or ()
     texts = [text_of(message.get(name)) for name in ("content", "refusal")]
-    texts += [thoughts_of(message), *map(str, calls)]
+    texts += [thoughts_of(message), *map(str, calls_of(message))]
     return sum(len(text.encode(errors="replace")) + 16 for text in texts)
 
 
@@ -98,7 +97,7 @@ def _parts(message: Mapping[str, Any], answer_id: str) -> list[Part]:
         parts.append(Reasoning(thoughts))
     if text := text_of(message.get("content")) + str(message.get("refusal") or ""):
         parts.append(Text(text))
-    for index, call in enumerate(message.get("tool_calls") or ()):
+    for index, call in enumerate(calls_of(message)):
         parts.append(_tool_call(call, f"call_{answer_id}_{index}"))
     return parts
 
@@ -106,6 +105,18 @@ def _parts(message: Mapping[str, Any], answer_id: str) -> list[Part]:
 def thoughts_of(message: Mapping[str, Any]) -> str:
     """Return the thoughts of a message or a piece of one, by either name that servers use."""
     return text_of(message.get("reasoning_content")) or text_of(message.get("reasoning"))
+
+
+def calls_of(message: Mapping[str, Any]) -> list[object]:
+    """Return the tool calls of a message or a piece of one, as they came.
+
+    Raises:
+        WireError: They are no list.
+    """
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise WireError("the tool calls of the answer are no list")
+    return calls
 
 
 def text_of(content: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aicg import Chunk
 from aicg_openai.codec.payloads import WireError, parse
-from aicg_openai.codec.responses import text_of, thoughts_of
+from aicg_openai.codec.responses import calls_of, text_of, thoughts_of
 from aicg_openai.codec.usage import read_usage
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class StreamDecoder:
         self._head: dict[str, Any] = {}
         self._texts: dict[str, list[str]] = {}
         self._calls: list[_StreamedCall] = []
-        self._open_calls: dict[object, _StreamedCall] = {}
+        self._open_calls: dict[str, _StreamedCall] = {}
 
     def feed(self, data: bytes) -> Chunk | None:
         """Return the chunk that an event makes, if it makes one.
@@ -121,7 +121,7 @@ class StreamDecoder:
         text = self._keep("content", text_of(delta.get("content")))
         text += self._keep("refusal", text_of(delta.get("refusal")))
         thoughts = self._keep("reasoning_content", thoughts_of(delta))
-        for call in delta.get("tool_calls") or ():
+        for call in calls_of(delta):
             self._add_call(call)
         if text or thoughts or usage:
             return Chunk(text=text, reasoning=thoughts, usage=usage)
@@ -137,7 +137,7 @@ class StreamDecoder:
         if not isinstance(piece, Mapping) or not isinstance(function, Mapping):
             raise WireError("an event of the stream has a tool call of a strange form")
         # Some servers give no index, and some give every call the same.
-        index, call_id = piece.get("index"), piece.get("id")
+        index, call_id = str(piece.get("index")), piece.get("id")
         call = self._open_calls.get(index)
         if call is None or (call_id and call.id and call_id != call.id):
             call = self._open_calls[index] = _StreamedCall()

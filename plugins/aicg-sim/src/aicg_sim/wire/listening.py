@@ -67,7 +67,7 @@ class Listener:
         if self._fault is not None:
             raise aicg.ConfigurationError(
                 f"cannot listen at {self._host}:{self._port}: {self._fault.strerror}; "
-                f"give another port, or 0 for a free one",
+                f"give another host or port; port 0 takes a free one",
                 key="port",
             ) from self._fault
 
