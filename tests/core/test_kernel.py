@@ -174,8 +174,10 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
         ("odd", r"no provider 'vendro'; did you mean 'vendor'\? \(known: fake, vendor\)"),
         (
             "alone",
-            r"no provider 'alone'; try: pip install aicg-alone, "
-            r"or \[providers.alone\] kind = \"openai\" \(known: fake, vendor\)",
+            (
+                r"no provider 'alone'; try: pip install aicg-alone, "
+                r"or \[providers.alone\] kind = \"openai\" \(known: fake, vendor\)"
+            ),
         ),
     ],
 )

@@ -72,7 +72,10 @@ def aicg_model_info(provider: str, model: str) -> ModelInfo | None:
 
 @hookspec
 def aicg_config_formats() -> Mapping[str, Callable[[Path], Mapping[str, Any]]]:  # type: ignore[empty-body]
-    """Register: return readers of config files by suffix, such as ".yaml"."""
+    """Register: return readers of config files by suffix, such as ".yaml".
+
+    A reader raises OSError for a file that cannot be read, and ValueError for one that is wrong.
+    """
 
 
 @hookspec

@@ -74,6 +74,18 @@ def test_a_typer_app_brings_commands_of_its_own(aicg: Shell) -> None:
     assert result.stdout == "Hello, world! ('fake',)\n"
 
 
+def test_a_group_without_a_subcommand_shows_its_help(aicg: Shell) -> None:
+    tools = typer.Typer(no_args_is_help=True)
+    tools.command("greet")(greet)
+    tools.command("greet-all")(greet)
+
+    result = aicg("tools", plugins={"tools": adds("tools", lambda: tools)})
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: aicg tools [OPTIONS] COMMAND [ARGS]...\n")
+    assert "greet-all" in result.stderr
+
+
 def test_the_help_of_a_command_is_its_own(aicg: Shell) -> None:
     result = aicg("greet", "-h", plugins={"greet": adds("greet", lambda: greet)})
 
@@ -81,14 +93,21 @@ def test_the_help_of_a_command_is_its_own(aicg: Shell) -> None:
     assert "Say hello." in result.stdout
 
 
-def test_a_command_that_cannot_be_loaded_is_told_when_it_is_typed(aicg: Shell) -> None:
-    plugins = {"bad": adds("bad", missing)}
+@pytest.mark.parametrize(
+    ("load", "cause"),
+    [(missing, "No module named"), (never, "it was loaded")],
+    ids=["missing module", "fault"],
+)
+def test_a_command_that_cannot_be_loaded_is_told_when_it_is_typed(
+    aicg: Shell, load: Any, cause: str
+) -> None:
+    plugins = {"bad": adds("bad", load)}
 
     listed, typed = aicg("--help", plugins=plugins), aicg("bad", plugins=plugins)
 
     assert "Do bad." in listed.stdout
     assert typed.exit_code == 1
-    assert typed.stderr.startswith("aicg: the command 'bad' cannot be loaded: No module named")
+    assert typed.stderr.startswith(f"aicg: the command 'bad' cannot be loaded: {cause}")
 
 
 def give_up() -> None:

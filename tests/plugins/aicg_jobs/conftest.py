@@ -49,11 +49,13 @@ class JobRunner:
         self.output = folder / "out"
         self.provider = FakeProvider()
 
-    def __call__(self, job: Path, *options: str, script: Any = (), **kernel: Any) -> Result:
+    def __call__(
+        self, job: Path, *options: str, before: str = "run", script: Any = (), **kernel: Any
+    ) -> Result:
         self.provider = FakeProvider(script)
         made = make_kernel(self.provider, plugins={"jobs": aicg_jobs.hooks}, **kernel)
         return CliRunner().invoke(
-            app, ["run", str(job), "--output", str(self.output), *options], obj=made
+            app, [*before.split(), str(job), "--output", str(self.output), *options], obj=made
         )
 
     def read(self, name: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import attrs
 from rich.console import Console
 
 from aicg_jobs.display import display_for
 from aicg_jobs.tally import Failure, StepTally, Tally
+
+if TYPE_CHECKING:
+    import pytest
 
 TALLY = Tally(
     total=30,
@@ -50,13 +54,33 @@ def test_lines_come_seconds_apart() -> None:
     assert len(text.splitlines()) == 3
 
 
-def test_a_terminal_gets_a_bar_with_the_same_facts() -> None:
+def test_a_terminal_gets_a_bar_with_the_same_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
     text = shown(TALLY, terminal=True)
 
     assert "12 of 30 done, 2 failed" in text
     assert "━" in text
     assert "$0.030 spent" in text
     assert "\n\n" not in text
+
+
+def test_a_narrow_terminal_gets_all_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=40, color_system=None)
+
+    with display_for(console, "course", quiet=False) as display:
+        display(TALLY)
+
+    assert "$0.0050 reserved" in text.getvalue()
+    assert "8.0 s" in text.getvalue()
+
+
+def test_a_terminal_that_cannot_draw_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+    assert shown(TALLY, terminal=True).startswith("course: 12 of 30 done")
 
 
 def test_a_name_is_shown_as_it_is() -> None:

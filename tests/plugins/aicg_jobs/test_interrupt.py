@@ -8,14 +8,16 @@ import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
 from aicg.testing import FakeProvider, Hang, make_kernel
+from aicg_jobs import command
 from aicg_jobs.job import load_job
 from aicg_jobs.journal import JOURNAL, Journal
+from aicg_jobs.report import write_reports
 from aicg_jobs.run import Run
 
 if TYPE_CHECKING:
@@ -60,6 +62,31 @@ def test_ctrl_c_keeps_what_is_finished_and_tells_how_to_go_on(
     assert "Traceback" not in stderr
     assert run_job.read("lists.md") == "About lists.\n"
     assert run_job.report["state"] == "interrupted"
+
+
+def test_ctrl_c_while_the_report_is_written_does_not_lose_it(
+    write_job: JobWriter, run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write_reports(*arguments)
+
+    monkeypatch.setattr(command, "write_reports", write)
+
+    result = run_job(write_job())
+
+    assert result.exit_code == 0
+    assert "3 of 3 done" in result.stderr
+    assert run_job.report["state"] == "done"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_counted_for_requests_without_an_answer_is_told(
+    write_job: JobWriter, run_job: JobRunner
+) -> None:
+    _, stderr = Process(write_job(max_output_tokens=10), run_job.output).end_by(signal.SIGINT)
+
+    assert "($0.00011 assumed for requests without an answer)" in stderr
 
 
 def test_a_run_after_ctrl_c_goes_on_and_knows_what_was_spent(

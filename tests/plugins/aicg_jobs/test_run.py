@@ -319,11 +319,21 @@ def test_json_is_one_object_on_stdout(write_job: JobWriter, run_job: JobRunner) 
     assert told["done"] == told["total"] == 3
 
 
-def test_quiet_prints_nothing_when_all_went_well(write_job: JobWriter, run_job: JobRunner) -> None:
-    result = run_job(write_job(), "--quiet")
+@pytest.mark.parametrize("before", ["run --quiet", "--quiet run"])
+def test_quiet_prints_nothing_when_all_went_well(
+    write_job: JobWriter, run_job: JobRunner, before: str
+) -> None:
+    result = run_job(write_job(), before=before)
 
     assert result.exit_code == 0
     assert result.output == ""
+
+
+def test_a_wrong_budget_is_wrong_usage(write_job: JobWriter, run_job: JobRunner) -> None:
+    result = run_job(write_job(), "--budget", "much")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("aicg: invalid value for --budget: it must be an amount")
 
 
 def test_a_wrong_model_is_told_in_one_line(write_job: JobWriter, run_job: JobRunner) -> None:

@@ -34,7 +34,8 @@ class PluginCommand(TyperCommand):
         name = self._command.name
         try:
             what = self._command.load()
-        except ImportError as error:
+        except Exception as error:
+            # Whatever a plugin does when it is loaded, the user reads one line.
             raise PluginError(
                 f"the command {name!r} cannot be loaded: {error}; reinstall its distribution"
             ) from error
