@@ -23,11 +23,17 @@ ANSWER = aicg.Response(
 )
 
 
+ESTIMATE = aicg.InputEstimate(likely=10, upper=10)
+
+
 class Instant(FakeProvider):
     """Answers with what lies ready, so that all that is measured is the kernel's."""
 
     async def chat(self, request: aicg.Request) -> aicg.Response:
         return ANSWER
+
+    def estimate_input(self, request: aicg.Request) -> aicg.InputEstimate:
+        return ESTIMATE
 
 
 class Onlooker:

@@ -47,6 +47,17 @@ def test_a_question_is_answered_and_paid() -> None:
         assert status.reserved_usd == 0
 
 
+def test_a_session_tells_whose_it_is() -> None:
+    kernel = make_kernel()
+
+    with aicg.SyncSession("fake:model", kernel=kernel) as session:
+        exported = session.export_to_dict()
+
+    assert session.kernel is kernel
+    assert session.model == exported["model"] == "fake:model"
+    assert session.id == exported["session_id"]
+
+
 def test_a_session_takes_what_llmsession_takes() -> None:
     provider = FakeProvider()
     kernel = make_kernel(provider)

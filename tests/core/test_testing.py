@@ -609,3 +609,12 @@ async def test_a_bad_addon_fails_its_contract(kind: type[Any], caught: str) -> N
 
     assert await failures(Addons) == set()
     assert caught in await failures(bad)
+
+
+@pytest.mark.parametrize(
+    "contract",
+    [AddonContract, LedgerContract, LoggerContract, ProviderContract, ValidatorContract],
+)
+def test_a_contract_of_which_a_method_is_missing_is_not_skipped(contract: type[Any]) -> None:
+    # pytest passes over abstract classes in silence, and nothing would be tested.
+    assert not inspect.isabstract(type("TestUnfinished", (contract,), {}))

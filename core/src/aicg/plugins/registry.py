@@ -226,9 +226,9 @@ class PluginRegistry:
                 continue
             cause = self._faults.get(name)
             state = info.status if info else "not installed"
+            advice = f"{'enable' if info else 'install'} it, or take it off that list"
             raise PluginError(
-                f"[kernel] required names the plugin {name!r}, which is {state}"
-                + (f": {cause}" if cause else ""),
+                f"[kernel] required names the plugin {name!r}, which is {state}: {cause or advice}",
                 plugin=name,
             ) from cause
 
