@@ -278,9 +278,10 @@ def changed(message: T, **changes: Any) -> T:
 
     Every request is changed once on its way, and so is its answer; `attrs.evolve` is for the rest.
     """
-    copy = object.__new__(type(message))
+    kind: type[Any] = type(message)
+    copy: T = object.__new__(kind)
     put = object.__setattr__
-    for name in _names(type(message)):
+    for name in _names(kind):
         put(copy, name, changes[name] if name in changes else getattr(message, name))
     return copy
 

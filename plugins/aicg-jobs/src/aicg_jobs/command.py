@@ -123,7 +123,8 @@ def _carry_out(work: Run, kernel: Kernel, name: str, *, quiet: bool) -> str:
 def _sentence(state: str, work: Run, folder: Path) -> str:
     tally = work.tally
     count = f"{tally.done} of {tally.total} done"
-    spent = f"{format_cost(tally.earlier_usd + tally.spent_usd)} spent"
+    budget = "" if tally.budget_usd is None else f" of {format_cost(tally.budget_usd)}"
+    spent = f"{format_cost(tally.earlier_usd + tally.spent_usd)}{budget} spent"
     parts = []
     if tally.earlier_usd:
         parts.append(f"{format_cost(tally.earlier_usd)} by earlier runs")
