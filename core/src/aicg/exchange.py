@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 import attrs
@@ -268,11 +267,6 @@ class RequestContext:
 T = TypeVar("T", "Request", "Response")
 
 
-@cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in attrs.fields(kind))
-
-
 def changed(message: T, **changes: Any) -> T:
     """Return a request or a response with changes that need no check, at a third of the time.
 
@@ -281,7 +275,8 @@ def changed(message: T, **changes: Any) -> T:
     kind: type[Any] = type(message)
     copy: T = object.__new__(kind)
     put = object.__setattr__
-    for name in _names(kind):
+    for field in kind.__attrs_attrs__:
+        name = field.name
         put(copy, name, changes[name] if name in changes else getattr(message, name))
     return copy
 

@@ -232,6 +232,7 @@ def test_a_raised_budget_lets_the_job_go_on(write_job: JobWriter, run_job: JobRu
     result = run_job(job, "--budget", "0.01", script=["x" * 36])
 
     assert result.exit_code == 0
+    assert "of $0.010 spent" in result.stderr
     assert run_job.report["budget_usd"] == "0.01"
     assert run_job.report["kept"] == 1
 
