@@ -129,10 +129,11 @@ def test_variables_are_taken_as_they_are() -> None:
     assert config.plugins["x"].table == {"text": "${HOME}"}
 
 
-def test_aicg_disable_adds_to_what_is_disabled() -> None:
-    config = load('[kernel]\ndisable = ["otel"]', {"AICG_DISABLE": "cache, otel,"})
+@pytest.mark.parametrize("names", ["cache, otel,retry", "cache otel retry", ",cache,retry,"])
+def test_aicg_disable_adds_to_what_is_disabled(names: str) -> None:
+    config = load('[kernel]\ndisable = ["otel"]', {"AICG_DISABLE": names})
 
-    assert config.kernel.disable == ("otel", "cache")
+    assert config.kernel.disable == ("otel", "cache", "retry")
 
 
 def test_a_wrong_variable_is_named() -> None:

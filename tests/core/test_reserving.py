@@ -130,9 +130,8 @@ async def test_a_refusal_tells_all_figures_and_the_cap_that_fits() -> None:
     assert caught.value.spent_usd == caught.value.reserved_usd == Decimal(0)
     assert caught.value.asked_usd == Decimal("0.00501")
     assert str(caught.value) == (
-        f"the budget '{caught.value.budget}' does not cover this request: it may cost $0.0051, "
-        "and of its $0.0041, $0.00 is spent and $0.00 reserved; an output cap of 401 tokens "
-        "would fit"
+        f"the budget '{caught.value.budget}' does not cover this request: it may cost $0.00501, "
+        "and of its $0.00402, $0 is spent and $0 reserved; an output cap of 401 tokens would fit"
     )
     assert response.text == "Done."
 

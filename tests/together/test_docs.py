@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import attrs
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
@@ -56,7 +57,10 @@ async def finish(code: CodeType, namespace: dict[str, Any]) -> None:
 
 
 def read_toml(example: Example) -> None:
-    tomllib.loads(example.parsed)
+    """Read a block; one that is a config has to be a right one."""
+    tables = tomllib.loads(example.parsed)
+    if tables.keys() <= attrs.fields_dict(aicg.Config).keys():
+        aicg.Config.from_dict(tables, environ={"GROQ_API_KEY": "any"})
 
 
 def prose_of(page: Path) -> str:

@@ -201,7 +201,7 @@ def test_an_answer_that_breaks_off_and_why_stand_in_lines_of_their_own(shell: Sh
 def test_a_budget_that_is_too_small_has_a_code_of_its_own(shell: Shell) -> None:
     line = shell.refuses(*CHAT, "--budget", "0.000001", code=3)
 
-    assert "does not cover this request: it may cost $0.0082" in line
+    assert "does not cover this request: it may cost $0.00819925" in line
     assert "raise the limit, shorten the prompt, or ask a cheaper model" in line
 
 

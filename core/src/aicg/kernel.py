@@ -132,6 +132,8 @@ class Kernel:
     ) -> Kernel:
         """Return a kernel with the settings of a mapping, formed as the config file.
 
+        No file is read, and no variable but those of `environ`.
+
         Raises:
             ConfigurationError: A setting is wrong.
         """

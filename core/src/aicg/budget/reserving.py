@@ -9,7 +9,6 @@ import attrs
 
 from aicg.budget.ledger import Reservation
 from aicg.errors import BudgetExceededError
-from aicg.money import format_cost
 
 if TYPE_CHECKING:
     from aicg.budget.ledger import BudgetStatus, Ledger
@@ -110,10 +109,10 @@ def _exceeded(
     if reservation.amount_usd <= short.unspent_usd:
         advice = f"waited {wait_s:g} s for other requests to settle; {advice}"
     return BudgetExceededError(
+        # Exact, for short forms of amounts that differ by little would look the same.
         f"the budget {short.name!r} does not cover this request: it may cost "
-        f"{format_cost(reservation.amount_usd)}, and of its {format_cost(short.limit_usd)}, "
-        f"{format_cost(short.spent_usd)} is spent and {format_cost(short.reserved_usd)} reserved; "
-        f"{advice}",
+        f"${reservation.amount_usd:,f}, and of its ${short.limit_usd:,f}, ${short.spent_usd:,f} is "
+        f"spent and ${short.reserved_usd:,f} reserved; {advice}",
         budget=short.name,
         limit_usd=short.limit_usd,
         spent_usd=short.spent_usd,

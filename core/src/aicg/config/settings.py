@@ -260,8 +260,8 @@ def _config(layers: Layers, environ: Mapping[str, str]) -> Config:
             told = 'is not the name of a model: write [models."provider:model"], in quotes'
             raise problem(("models", name), told, layers.origins)
     config = structure(Config, layers.data, (), layers.origins)
-    names = (name.strip() for name in environ.get(f"{PREFIX}DISABLE", "").split(","))
-    disable = dict.fromkeys((*config.kernel.disable, *filter(None, names)))
+    names = environ.get(f"{PREFIX}DISABLE", "").replace(",", " ").split()
+    disable = dict.fromkeys((*config.kernel.disable, *names))
     return attrs.evolve(config, kernel=attrs.evolve(config.kernel, disable=tuple(disable)))
 
 
