@@ -35,6 +35,7 @@ from aicg.config import (
     SessionSettings,
     amend_settings,
     read_settings,
+    write_config,
 )
 from aicg.conversation import (
     Conversation,
@@ -238,4 +239,5 @@ __all__ = [
     "read_settings",
     "to_picodollars",
     "tool_from_function",
+    "write_config",
 ]
