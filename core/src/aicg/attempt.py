@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from types import TracebackType
 
-    from aicg.budget import TightBudget
     from aicg.catalogue import Route
+    from aicg.errors import Outcome
     from aicg.provider import InputEstimate
     from aicg.session import LLMSession
     from aicg.usage import Usage
@@ -39,28 +39,13 @@ if TYPE_CHECKING:
 UNPRICED = Price(Rates(input=ZERO, output=ZERO), version="unknown")
 
 
-@attrs.define(eq=False)
-class Bill:
-    """What the attempts at one request cost together; None once one has no known price."""
-
-    cost_usd: Decimal | None = ZERO
-    attempts: int = 0
-
-    def add(self, cost_usd: Decimal | None) -> None:
-        """Count an attempt."""
-        self.attempts += 1
-        if self.cost_usd is not None:
-            self.cost_usd = None if cost_usd is None else EXACT.add(self.cost_usd, cost_usd)
-
-
 class Attempt:
     """One call of a provider, inside its reservation; leaving it settles the reservation."""
 
     def __init__(
-        self, session: LLMSession, context: RequestContext, bill: Bill, route: Route, hold: Hold
+        self, session: LLMSession, context: RequestContext, route: Route, hold: Hold
     ) -> None:
         self._session = session
-        self._bill = bill
         self._route = route
         self._hold = hold
         self._context = context
@@ -70,7 +55,7 @@ class Attempt:
         self._answer: Response | None = None
 
     @classmethod
-    async def begin(cls, session: LLMSession, context: RequestContext, bill: Bill) -> Attempt:
+    async def begin(cls, session: LLMSession, context: RequestContext) -> Attempt:
         """Reserve the worst case, and write the output cap that it covers into the request.
 
         Raises:
@@ -89,24 +74,26 @@ class Attempt:
         route = session.kernel.catalogue.route(request.model)
         check_capabilities(request, route.info)
         worst = await _worst_case(session, context, route)
-        cap = session.output_cap(request, route.info)
+        cap, least_cap = session.output_caps(request, route.info)
+        context.bill.begun += 1
+        number = context.bill.begun
         hold = await reserve_worst_case(
             session.kernel.ledger,
             Reservation(
-                id=f"{context.request_id}-{context.attempt}",
+                id=f"{context.request_id}-{number}",
                 budgets=session.budget_names,
                 amount_usd=worst.cost(cap),
                 session_id=session.id,
                 request_id=context.request_id,
-                attempt=context.attempt,
+                attempt=number,
                 model=request.model,
                 metadata=request.metadata,
                 owner=session.kernel.owner,
             ),
             worst,
             output_tokens=cap,
-            cap_named=request.max_output_tokens is not None,
-            tight=_patience(session, context),
+            least_output_tokens=least_cap,
+            wait_s=_budget_wait_s(session, context),
         )
         context.request = changed(request, max_output_tokens=hold.output_tokens)
         context.log.debug(
@@ -115,7 +102,7 @@ class Attempt:
             attempt=context.attempt,
             reserved_usd=hold.reservation.amount_usd,
         )
-        return cls(session, context, bill, route, hold)
+        return cls(session, context, route, hold)
 
     async def chat(self) -> None:
         """Ask for the whole answer at once."""
@@ -137,10 +124,8 @@ class Attempt:
                 if scope.cancelled_caught:
                     raise self._too_slow()
                 if chunk is None:
-                    raise ConnectionError(
-                        f"{self._request.model} ended its stream before the answer was whole",
-                        provider=self._request.provider_name,
-                        model=self._request.model_name,
+                    raise self._error(
+                        ConnectionError, "ended its stream before the answer was whole"
                     )
                 time_left -= anyio.current_time() - asked
                 self._answer = chunk.response
@@ -153,9 +138,7 @@ class Attempt:
     def completed(self) -> Response:
         """Return the answer of a call that raised nothing."""
         if self._answer is None:
-            raise ConnectionError(
-                f"{self._request.model} gave no answer", provider=self._request.provider_name
-            )
+            raise self._error(ConnectionError, "gave no answer")
         if self._hold.capped_by is None:
             return self._answer
         return attrs.evolve(self._answer, capped_by=self._hold.capped_by)
@@ -172,7 +155,7 @@ class Attempt:
             # An answer that cannot be read or priced may have cost its worst case.
             await self._settle_whatever_comes(self._assumed(type(fault).__name__))
             raise
-        self._bill.add(line.known_cost_usd)
+        self._context.bill.add(line.known_cost_usd)
         self._session.books.note_line(line)
         self._report_excess(line)
         if error is None:
@@ -278,19 +261,23 @@ class Attempt:
 
     def _check_time_left(self) -> None:
         if self._time_left <= 0:
-            raise TimeoutError(
-                f"{self._request.model} was not asked: the request's deadline_s had passed",
-                provider=self._request.provider_name,
-                model=self._request.model_name,
-                outcome="rejected",
-            )
+            told = "was not asked: the request's deadline_s had passed"
+            raise self._error(TimeoutError, told, outcome="rejected")
 
-    def _too_slow(self) -> TimeoutError:
-        return TimeoutError(
-            f"{self._request.model} did not answer within {self._time_left:g} s; "
-            f"raise timeout_s or deadline_s to wait longer",
-            provider=self._request.provider_name,
-            model=self._request.model_name,
+    def _too_slow(self) -> ProviderError:
+        told = f"did not answer within {self._time_left:g} s"
+        return self._error(TimeoutError, f"{told}; raise timeout_s or deadline_s to wait longer")
+
+    def _error(
+        self, kind: type[ProviderError], told: str, *, outcome: Outcome | None = None
+    ) -> ProviderError:
+        """Return the error that tells this of the model."""
+        asked = self._request
+        return kind(
+            f"{asked.model} {told}",
+            provider=asked.provider_name,
+            model=asked.model_name,
+            outcome=outcome,
         )
 
 
@@ -302,12 +289,12 @@ def _time_left(session: LLMSession, context: RequestContext) -> float:
     return min(limit, context.deadline - context.clock.monotonic())
 
 
-def _patience(session: LLMSession, context: RequestContext) -> TightBudget:
-    """Return how to meet a tight budget, waiting for it no longer than the deadline."""
+def _budget_wait_s(session: LLMSession, context: RequestContext) -> float:
+    """Return how long to wait for a tight budget, which is no longer than the deadline."""
+    limit = session.settings.budget_wait_s
     if context.deadline is None:
-        return session.tight_budget
-    left = max(context.deadline - context.clock.monotonic(), 0.0)
-    return attrs.evolve(session.tight_budget, wait_s=min(session.tight_budget.wait_s, left))
+        return limit
+    return min(limit, max(context.deadline - context.clock.monotonic(), 0.0))
 
 
 async def _worst_case(session: LLMSession, context: RequestContext, route: Route) -> WorstCase:

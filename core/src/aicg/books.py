@@ -21,18 +21,15 @@ class Books:
 
     Args:
         budget_names: The budgets that the session draws on.
+        watchers: Told of the faults of alert callbacks.
     """
 
-    def __init__(self, budget_names: tuple[str, ...]) -> None:
+    def __init__(self, budget_names: tuple[str, ...], watchers: WatchHooks) -> None:
         self.tokens = TokenMonitor()
         self.costs = CostTracker()
         self.metrics = SessionMetrics()
         self.budget_names = budget_names
         self._alerts = AlertManager()
-        self._watchers: WatchHooks | None = None
-
-    def report_to(self, watchers: WatchHooks) -> None:
-        """Report the faults of alert callbacks to these hooks."""
         self._watchers = watchers
 
     def set_alert(self, threshold: float, callback: AlertCallback) -> None:
@@ -53,8 +50,7 @@ class Books:
                 callback(alert)
             except Exception as error:  # noqa: BLE001 - who looks on must not stop the work
                 name = getattr(callback, "__qualname__", repr(callback))
-                if self._watchers is not None:
-                    self._watchers.report(name, "set_alert", error)
+                self._watchers.report(name, "set_alert", error)
 
         for name in self.budget_names:
             self._alerts.watch(name, (threshold,), guarded)
@@ -89,9 +85,10 @@ class Books:
         )
 
     def note_failure(
-        self, context: RequestContext, error: BaseException, duration_s: float, attempts: int
+        self, context: RequestContext, error: BaseException, duration_s: float
     ) -> None:
         """Count and log a request that ended without an answer."""
+        attempts = context.bill.attempts
         self.metrics.record_failure(context.request.provider_name, duration_s, attempts, error)
         write = context.log.error if isinstance(error, Exception) else context.log.info
         write(

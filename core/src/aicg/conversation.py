@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from aicg.exchange import Request, RequestOptions, Response, messages_of
+from aicg.exchange import Request, RequestOptions, Response, Turns, messages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from aicg.messages import Message
     from aicg.session import LLMSession
@@ -31,25 +31,19 @@ class Conversation:
         self.system = session.system if system is None else system
         self.messages: list[Message] = list(messages)
 
-    async def chat(
-        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
-    ) -> Response:
+    async def chat(self, prompt: Turns, **options: Unpack[RequestOptions]) -> Response:
         """Return the answer to what is said next; raises as `LLMSession.chat` does."""
         request = self._request(prompt, options)
         response = await self._session.chat(request)
         self._keep(request, response)
         return response
 
-    def stream(
-        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
-    ) -> ResponseStream:
+    def stream(self, prompt: Turns, **options: Unpack[RequestOptions]) -> ResponseStream:
         """Return the answer to what is said next, as a stream."""
         request = self._request(prompt, options)
         return self._session.stream_request(request, lambda response: self._keep(request, response))
 
-    def _request(
-        self, prompt: str | Message | Sequence[Message], options: RequestOptions
-    ) -> Request:
+    def _request(self, prompt: Turns, options: RequestOptions) -> Request:
         said = (*self.messages, *messages_of(prompt))
         return self._session.new_request(said, {"system": self.system, **options})
 

@@ -10,7 +10,7 @@ import attrs
 
 from aicg.errors import ValidationError
 from aicg.messages import Message, Part, Reasoning, Text, ToolCall, text_of
-from aicg.money import ZERO
+from aicg.money import EXACT, ZERO
 from aicg.usage import Usage
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ class Request:
         return self.model.partition(":")[2]
 
 
-Prompt: TypeAlias = str | Message | Sequence[Message] | Request
+Turns: TypeAlias = str | Message | Sequence[Message]
+Prompt: TypeAlias = Turns | Request
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -150,6 +151,7 @@ class Response:
         origin: "provider", or who answered in its place: "cache", "dry-run".
         attempts: How often the request was tried.
         capped_by: The budget that lowered the output cap, if one did.
+        notes: What addons say of the answer, by their names, such as why another model gave it.
         exchanged: What was said between the question and this answer, where tools were run for it:
             the calls and their results. Cost, usage and attempts are those of all rounds together.
     """
@@ -173,6 +175,7 @@ class Response:
     origin: str = "provider"
     attempts: int = 1
     capped_by: str | None = None
+    notes: Mapping[str, Any] = attrs.field(factory=dict)
     exchanged: tuple[Message, ...] = ()
 
     @property
@@ -226,6 +229,27 @@ class Retry:
     after_s: float = 0.0
 
 
+@attrs.define(eq=False)
+class Bill:
+    """What the attempts at one request come to.
+
+    Attributes:
+        cost_usd: What they cost together; None once one has no known price.
+        attempts: How many have ended.
+        begun: How many have begun; the number of the last.
+    """
+
+    cost_usd: Decimal | None = ZERO
+    attempts: int = 0
+    begun: int = 0
+
+    def add(self, cost_usd: Decimal | None) -> None:
+        """Count an attempt that has ended."""
+        self.attempts += 1
+        if self.cost_usd is not None:
+            self.cost_usd = None if cost_usd is None else EXACT.add(self.cost_usd, cost_usd)
+
+
 @attrs.define(eq=False, kw_only=True)
 class RequestContext:
     """What addons know of a request beside the request itself.
@@ -237,6 +261,7 @@ class RequestContext:
             request, or the one that the last `Retry` named.
         request: What this attempt sends, as the addons so far have changed it.
         attempt: 1 for the first.
+        bill: What the attempts so far have come to, those aside among them.
         streaming: Whether the caller reads the answer piece by piece.
         delivered: Whether a piece of the answer was already handed to the caller.
         response: The answer that a post-request addon refused, while errors are handled.
@@ -253,12 +278,16 @@ class RequestContext:
     log: Logger
     clock: Clock
     attempt: int = 1
+    bill: Bill = attrs.field(factory=Bill)
     streaming: bool = False
     delivered: bool = False
     response: Response | None = None
     deadline: float | None = None
     plugin: str = attrs.field(default="", init=False, repr=False)
     _states: dict[str, dict[str, Any]] | None = attrs.field(default=None, init=False, repr=False)
+    _endings: list[tuple[str, Callable[[], object]]] | None = attrs.field(
+        default=None, init=False, repr=False
+    )
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -271,6 +300,37 @@ class RequestContext:
         if self._states is None:
             self._states = {}
         return self._states.setdefault(self.plugin, {})
+
+    def at_end(self, function: Callable[[], object]) -> None:
+        """Call a function once the request has ended, in whatever way; the last given comes first.
+
+        An answered, a failed and a cancelled request end, and so does a stream that is left. The
+        function must not block; what it raises is reported as of a hook that looks on.
+        """
+        if self._endings is None:
+            self._endings = []
+        self._endings.append((self.plugin, function))
+
+    async def proceed(self, request: Request) -> Response:
+        """Have the rest of the way done now; for `aicg_pre_request`, to answer with what comes.
+
+        The addons further in, the reservation and the provider see an attempt of its own, whose
+        cost is the request's, and `aicg_on_error` sees nothing of it. Several may go at once: one
+        that is cancelled is charged as an outcome that is not known.
+
+        Raises:
+            AIContentGeneratorError: It gave no answer.
+        """
+        return await self.session.proceed(self, request)
+
+    def end(self) -> None:
+        """Call what waits for the end of the request; for the kernel's own rooms."""
+        endings, self._endings = self._endings, None
+        for plugin, function in reversed(endings or ()):
+            try:
+                function()
+            except Exception as error:  # noqa: BLE001 - the request has its outcome already
+                self.session.watchers.report(plugin, "at_end", error)
 
 
 T = TypeVar("T", "Request", "Response")
@@ -300,7 +360,7 @@ def split_model_name(name: str) -> tuple[str, str]:
     return provider, model
 
 
-def messages_of(prompt: str | Message | Sequence[Message]) -> tuple[Message, ...]:
+def messages_of(prompt: Turns) -> tuple[Message, ...]:
     """Return the messages that a prompt stands for.
 
     Raises:

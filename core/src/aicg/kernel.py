@@ -256,6 +256,14 @@ class Kernel:
         """Return what is known of every installed plugin, by name."""
         return self._registry.infos()
 
+    def plugin(self, name: str) -> Any:
+        """Return a plugin that works: the object, or the module, that its hooks belong to.
+
+        Raises:
+            PluginError: There is none of this name, or it is disabled or broken.
+        """
+        return self._registry.plugin(name)
+
     def commands(self) -> Mapping[str, Command]:
         """Return the commands that plugins add to the command line, by name."""
         return self._registry.named("commands")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from aicg.attempt import Attempt, Bill
+import attrs
+
+from aicg.attempt import Attempt
 from aicg.errors import AIContentGeneratorError, ResponseValidationError
 from aicg.exchange import Chunk, Request, RequestContext, Response, changed
 from aicg.schemas import parse_output
@@ -13,34 +15,37 @@ from aicg.schemas import parse_output
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from aicg.plugins import Order
-    from aicg.session import LLMSession
+    from aicg.plugins import ActHooks, Order
 
 
 async def run_request(
-    session: LLMSession, request: Request, *, streaming: bool
+    context: RequestContext, inner: ActHooks | None = None
 ) -> AsyncGenerator[Chunk, None]:
     """Yield what the caller of `chat` or `stream` gets; the last chunk has the response.
 
     `chat` takes the last chunk and sees no other. Closing the generator early ends the request,
     and settles it as one whose outcome is unknown.
 
+    Args:
+        context: The request, with all that is known of it.
+        inner: The addons that take part, if it is a way aside, of which the books hear nothing.
+
     Raises:
         AIContentGeneratorError: No attempt gave an answer, and no addon had another way.
     """
-    context = session.new_context(request, streaming=streaming)
+    session = context.session
+    hooks = session.hooks if inner is None else inner
     started = context.clock.monotonic()
-    bill = Bill()
     answered: tuple[Response, Order] | None = None
     try:
         # The turn beyond the last attempt is for an answer that an addon gives to its error.
         for turns_left in range(session.settings.max_attempts, -1, -1):
             try:
-                answered = answered or await session.hooks.before(context)
+                answered = answered or await hooks.before(context)
                 if answered is None:
                     inside = None
-                    async with await Attempt.begin(session, context, bill) as attempt:
-                        if streaming:
+                    async with await Attempt.begin(session, context) as attempt:
+                        if context.streaming:
                             async with aclosing(attempt.stream()) as chunks:
                                 async for chunk in chunks:
                                     yield chunk
@@ -49,24 +54,40 @@ async def run_request(
                     response = attempt.completed()
                 else:
                     response, inside = answered
-                response = _finished(response, context, bill, started, inside)
-                response = await session.hooks.after(response, context, inside)
+                response = _finished(response, context, started, inside)
+                response = await hooks.after(response, context, inside)
                 break
             except AIContentGeneratorError as error:
-                answered = await _recover(session, context, error, turns_left)
+                answered = await _recover(hooks, context, error, turns_left)
     except BaseException as error:
-        session.books.note_failure(
-            context, error, context.clock.monotonic() - started, bill.attempts
-        )
+        if inner is None:
+            session.books.note_failure(context, error, context.clock.monotonic() - started)
         raise
-    session.books.note_success(context, response)
-    if streaming and not context.delivered:
+    finally:
+        context.end()
+    if inner is None:
+        session.books.note_success(context, response)
+    if context.streaming and not context.delivered:
         yield Chunk(text=response.text, reasoning=response.reasoning)
     yield Chunk(response=response)
 
 
+async def run_aside(context: RequestContext, request: Request) -> Response:
+    """Return what comes of a request on the way further in than the plugin that asks.
+
+    Raises:
+        AIContentGeneratorError: It gave no answer.
+    """
+    inner = context.session.hooks.within(context.plugin)
+    aside = attrs.evolve(context, original=request, request=request, attempt=1, streaming=False)
+    async for chunk in run_request(aside, inner):
+        last = chunk.response
+    assert last is not None  # noqa: S101 - run_request's word
+    return last
+
+
 async def _recover(
-    session: LLMSession, context: RequestContext, error: AIContentGeneratorError, turns_left: int
+    hooks: ActHooks, context: RequestContext, error: AIContentGeneratorError, turns_left: int
 ) -> tuple[Response, Order] | None:
     """Ask the addons what to do about an error.
 
@@ -78,14 +99,15 @@ async def _recover(
     """
     if isinstance(error, ResponseValidationError):
         context.response = error.response
-    verdict = await session.hooks.rescue(error, context) if turns_left else None
+    verdict = await hooks.rescue(error, context) if turns_left else None
     if verdict is None:
         raise error
     answer, order = verdict
     if isinstance(answer, Response):
         return answer, order
-    if turns_left == 1:
-        error.add_note(f"gave up after {session.settings.max_attempts} turns (max_attempts)")
+    limit = context.session.settings.max_attempts
+    if turns_left == 1 or context.bill.begun >= limit:
+        error.add_note(f"gave up after {limit} turns (max_attempts)")
         raise error
     if context.delivered:
         error.add_note("not tried again: a part of the answer was already handed on")
@@ -104,17 +126,16 @@ async def _recover(
 
 
 def _finished(
-    response: Response,
-    context: RequestContext,
-    bill: Bill,
-    started: float,
-    inside: Order | None,
+    response: Response, context: RequestContext, started: float, inside: Order | None
 ) -> Response:
     """Return the answer with what the kernel knows of it; `inside` is the plugin that gave it."""
-    origin = response.origin
-    if inside is not None and origin == "provider":
+    bill, request = context.bill, context.request
+    origin, provider = response.origin, request.provider_name
+    if inside is not None and response.request_id == context.request_id:
+        # It came on a way aside, perhaps from another model.
+        provider = response.provider
+    elif inside is not None and origin == "provider":
         origin = inside[2]
-    request = context.request
     parsed = response.parsed
     errors: tuple[str, ...] = ()
     if request.output_schema is not None and parsed is None and not response.tool_calls:
@@ -122,14 +143,15 @@ def _finished(
     response = changed(
         response,
         parsed=None if errors else parsed,
-        provider=request.provider_name,
+        provider=provider,
         request_id=context.request_id,
         cost_usd=bill.cost_usd,
         origin=origin,
         latency_s=context.clock.monotonic() - started,
         attempts=bill.attempts,
     )
-    if errors:
+    # What an addon makes of an answer that was refused is what it wants handed on.
+    if errors and context.response is None:
         cut = " (it was cut at the output cap)" if response.finish_reason == "length" else ""
         raise ResponseValidationError(
             f"the answer of {request.model} is not of the form asked for{cut}: {'; '.join(errors)}",

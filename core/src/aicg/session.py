@@ -11,7 +11,7 @@ import attrs
 
 from aicg.batch import Batch
 from aicg.books import Books
-from aicg.budget import Budget, Estimate, TightBudget, estimate, with_those_above
+from aicg.budget import Budget, Estimate, estimate, with_those_above
 from aicg.config import amend_settings
 from aicg.conversation import Conversation
 from aicg.errors import ConfigurationError
@@ -26,6 +26,7 @@ from aicg.exchange import (
     split_model_name,
 )
 from aicg.export import restore_session
+from aicg.lifecycle import run_aside
 from aicg.money import ZERO, parse_usd
 from aicg.report import SessionReport
 from aicg.stream import ResponseStream
@@ -119,21 +120,15 @@ class LLMSession(SessionReport):
         if limit is not None:
             self.own_budget = Budget(f"session-{self.id}", parse_usd(limit, name="budget_usd"))
             self.budget_names = (*self.budget_names, self.own_budget.name)
-        self.books = Books(self.budget_names)
-        self.tight_budget = TightBudget(
-            on_tight_budget=self.settings.on_tight_budget,
-            min_output_tokens=self.settings.min_output_tokens,
-            wait_s=self.settings.budget_wait_s,
-        )
+        self.watchers = self.kernel.watch_hooks(self.disabled)
+        self.books = Books(self.budget_names, self.watchers)
+        self.log: Logger = self.kernel.logger(self.id, self.watchers)
         self.spent_before_usd = ZERO
         self.last_status: tuple[BudgetStatus, ...] | None = None
         self.is_declared = False
         self._requests = 0
         self._tasks: TaskGroup | None = None
         self.hooks: ActHooks
-        watchers = self.kernel.watch_hooks(self.disabled)
-        self.books.report_to(watchers)
-        self.log: Logger = self.kernel.logger(self.id, watchers)
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
@@ -233,10 +228,11 @@ class LLMSession(SessionReport):
         """
         request = self.new_request(prompt, options)
         route = self.kernel.catalogue.route(request.model)
+        cap, _ = self.output_caps(request, route.info)
         return estimate(
             route.provider.estimate_input(request),
             route.info.price,
-            cap=self.output_cap(request, route.info),
+            cap=cap,
             mean_output_tokens=self.tokens.mean_output(request.model),
         )
 
@@ -298,11 +294,21 @@ class LLMSession(SessionReport):
             deadline=None if limit is None else clock.monotonic() + limit,
         )
 
-    def output_cap(self, request: Request, info: ModelInfo) -> int:
-        """Return the request's output cap, or the session's where it has none."""
-        if request.max_output_tokens is not None:
-            return request.max_output_tokens
-        return min(self.settings.max_output_tokens, info.max_output_tokens or sys.maxsize)
+    async def proceed(self, context: RequestContext, request: Request) -> Response:
+        """Return what comes of a request on the way further in than the plugin that asks."""
+        return await run_aside(context, request)
+
+    def output_caps(self, request: Request, info: ModelInfo) -> tuple[int, int]:
+        """Return the request's output cap, and how far a tight budget may lower it.
+
+        Where the request has none, the session's holds.
+        """
+        settings, cap = self.settings, request.max_output_tokens
+        may_shrink = settings.on_tight_budget == "shrink"
+        if cap is None:
+            cap = min(settings.max_output_tokens, info.max_output_tokens or sys.maxsize)
+            may_shrink = settings.on_tight_budget != "refuse"
+        return cap, min(cap, settings.min_output_tokens) if may_shrink else cap
 
     async def check_alerts(self) -> None:
         """Tell what the budgets' spending gives cause to."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         Iterable,
         Iterator,
         Mapping,
-        Sequence,
     )
     from types import TracebackType
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from aicg.batch import BatchItem
     from aicg.budget import Estimate
     from aicg.conversation import Conversation
-    from aicg.exchange import Chunk, Prompt, RequestOptions, Response
+    from aicg.exchange import Chunk, Prompt, RequestOptions, Response, Turns
     from aicg.kernel import Kernel
     from aicg.logs import Logger
     from aicg.messages import Message
@@ -64,7 +63,8 @@ class SyncStream:
         return (chunk.text for chunk in self if chunk.text)
 
     def __iter__(self) -> Iterator[Chunk]:
-        while (chunk := _wait(self._portal, _next_or_none, self._stream)) is not None:
+        # None ends it, for no coroutine can raise StopAsyncIteration through the portal.
+        while (chunk := _wait(self._portal, anext, self._stream, None)) is not None:
             yield chunk
 
 
@@ -98,15 +98,6 @@ def _wait(portal: BlockingPortal, function: Callable[..., Awaitable[_T]], *value
         raise
 
 
-async def _next_or_none(iterator: Any) -> Any:
-    """Return the next of an async iterator, or None after the last."""
-    try:
-        return await anext(iterator)
-    except StopAsyncIteration:
-        # A coroutine cannot raise it through the portal.
-        return None
-
-
 class SyncConversation:
     """A conversation, blocking; see `Conversation`."""
 
@@ -119,16 +110,12 @@ class SyncConversation:
         """What was said so far."""
         return self._conversation.messages
 
-    def chat(
-        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
-    ) -> Response:
+    def chat(self, prompt: Turns, **options: Unpack[RequestOptions]) -> Response:
         """Return the answer to what is said next; raises as `LLMSession.chat` does."""
         return _wait(self._portal, lambda: self._conversation.chat(prompt, **options))
 
     @contextmanager
-    def stream(
-        self, prompt: str | Message | Sequence[Message], **options: Unpack[RequestOptions]
-    ) -> Iterator[SyncStream]:
+    def stream(self, prompt: Turns, **options: Unpack[RequestOptions]) -> Iterator[SyncStream]:
         """Return the answer to what is said next, as a stream."""
         stream = self._conversation.stream(prompt, **options)
         with self._portal.wrap_async_context_manager(stream):
@@ -206,7 +193,7 @@ class SyncSession(SessionReport):
             )
         )
         try:
-            while self._entered is portal and (item := _wait(portal, _next_or_none, batch)):
+            while self._entered is portal and (item := _wait(portal, anext, batch, None)):
                 yield item
         finally:
             # The end of the session is the end of its batches.

@@ -47,7 +47,7 @@ def answer(
     """Yield what the caller of `chat` or `stream` gets, running the tools that have a function."""
     if request.tools and any(tool.function for tool in request.tools):
         return _answer_with_tools(session, request, streaming=streaming)
-    return run_request(session, request, streaming=streaming)
+    return run_request(session.new_context(request, streaming=streaming))
 
 
 async def _answer_with_tools(
@@ -63,7 +63,8 @@ async def _answer_with_tools(
     asked, responses = request, list[Response]()
     rounds_left = session.settings.max_tool_rounds
     while True:
-        async with aclosing(run_request(session, request, streaming=streaming)) as chunks:
+        context = session.new_context(request, streaming=streaming)
+        async with aclosing(run_request(context)) as chunks:
             async for chunk in chunks:
                 if chunk.response is None:
                     yield chunk

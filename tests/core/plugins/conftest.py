@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Site:
     """A folder of installed distributions, as pip leaves them; others are out of sight."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
+        self._monkeypatch = monkeypatch
         self._find: Any = importlib.metadata.entry_points
 
     def install(
@@ -35,6 +36,8 @@ class Site:
         """Write a distribution of one module, whose `target` is a plugin."""
         module = distribution.lower().replace("-", "_")
         (self.folder / f"{module}.py").write_text(textwrap.dedent(source))
+        # A real distribution may have this name.
+        self._monkeypatch.delitem(sys.modules, module, raising=False)
         metadata = self.folder / f"{module}-{version}.dist-info"
         metadata.mkdir()
         lines = [f"Name: {distribution}", f"Version: {version}"]
@@ -54,7 +57,7 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     folder = tmp_path / "site"
     folder.mkdir()
-    found = Site(folder)
+    found = Site(folder, monkeypatch)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setattr(importlib.metadata, "entry_points", found.entry_points)
     known = set(sys.modules)

@@ -13,7 +13,7 @@ from aicg.budget.ledger import (
     with_those_above,
 )
 from aicg.budget.memory import MemoryLedger
-from aicg.budget.reserving import Hold, TightBudget, reserve_worst_case
+from aicg.budget.reserving import Hold, reserve_worst_case
 
 __all__ = [
     "Alert",
@@ -26,7 +26,6 @@ __all__ = [
     "LedgerLine",
     "MemoryLedger",
     "Reservation",
-    "TightBudget",
     "WorstCase",
     "estimate",
     "reserve_worst_case",

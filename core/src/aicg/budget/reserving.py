@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
 import attrs
@@ -13,22 +13,6 @@ from aicg.errors import BudgetExceededError
 if TYPE_CHECKING:
     from aicg.budget.estimate import WorstCase
     from aicg.budget.ledger import BudgetStatus, Ledger
-
-
-@attrs.frozen(kw_only=True)
-class TightBudget:
-    """What happens when a worst case does not fit.
-
-    Attributes:
-        on_tight_budget: "shrink" lowers the output cap, "refuse" never does, and "auto" does if
-            the caller named no cap.
-        min_output_tokens: A cap is not lowered below this.
-        wait_s: How long to wait for other requests to settle, in seconds.
-    """
-
-    on_tight_budget: Literal["auto", "shrink", "refuse"] = "auto"
-    min_output_tokens: int = 256
-    wait_s: float = 600.0
 
 
 @attrs.frozen(kw_only=True)
@@ -52,29 +36,25 @@ async def reserve_worst_case(
     worst: WorstCase,
     *,
     output_tokens: int,
-    cap_named: bool,
-    tight: TightBudget,
+    least_output_tokens: int,
+    wait_s: float,
 ) -> Hold:
     """Reserve what a request can cost at most.
 
     While others hold what is needed, wait for them to settle; then lower the output cap to what
-    fits, if that is allowed; otherwise refuse.
+    fits, if that is not too low; otherwise refuse.
 
     Args:
         ledger: Where the budgets are kept.
         reservation: The reservation, at the worst cost of the cap asked for.
         worst: What the request can cost at each output cap.
         output_tokens: The output cap.
-        cap_named: Whether the caller named the cap.
-        tight: What happens when it does not fit.
+        least_output_tokens: How far the cap may be lowered; to itself, if not at all.
+        wait_s: How long to wait for other requests to settle, in seconds.
 
     Raises:
         BudgetExceededError: It does not fit; nothing is reserved.
     """
-    may_shrink = tight.on_tight_budget == "shrink" or (
-        tight.on_tight_budget == "auto" and not cap_named
-    )
-    floor = min(tight.min_output_tokens, output_tokens)
     give_up_at: float | None = None
     cap, capped_by = output_tokens, None
     while True:
@@ -82,17 +62,17 @@ async def reserve_worst_case(
         if short is None:
             return Hold(reservation=reservation, output_tokens=cap, capped_by=capped_by)
         now = anyio.current_time()
-        give_up_at = now + tight.wait_s if give_up_at is None else give_up_at
+        give_up_at = now + wait_s if give_up_at is None else give_up_at
         room_usd = short.unspent_usd if now < give_up_at else short.left_usd
         fitting = worst.fitting_output_tokens(room_usd)
         if reservation.amount_usd <= room_usd:
             with anyio.CancelScope(deadline=give_up_at):
                 await ledger.wait_for_room(reservation)
-        elif may_shrink and floor <= fitting < cap:
+        elif least_output_tokens <= fitting < cap:
             cap, capped_by = fitting, short.name
             reservation = attrs.evolve(reservation, amount_usd=worst.cost(cap))
         else:
-            raise _exceeded(short, reservation, fitting, tight.wait_s)
+            raise _exceeded(short, reservation, fitting, wait_s)
 
 
 def _exceeded(

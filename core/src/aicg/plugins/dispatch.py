@@ -80,6 +80,29 @@ class ActHooks:
             session_end=steps("session_end", "session", inside_out=True),
         )
 
+    def within(self, plugin: str) -> ActHooks:
+        """Return the hooks of the plugins further in, as their `aicg_pre_request` stand.
+
+        Raises:
+            PluginError: The plugin itself has none.
+        """
+        places = {step.plugin: step.order for step in self.pre_request}
+        place = places.get(plugin)
+        if place is None:
+            raise PluginError(
+                f"the plugin {plugin!r} has no aicg_pre_request, and proceeds from there only",
+                plugin=plugin,
+            )
+
+        def inner(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+            return tuple([step for step in steps if places.get(step.plugin, step.order) > place])
+
+        return ActHooks(
+            pre_request=inner(self.pre_request),
+            post_request=inner(self.post_request),
+            on_error=inner(self.on_error),
+        )
+
     async def before(self, context: RequestContext) -> tuple[Response, Order] | None:
         """Call `aicg_pre_request`, leaving in `context.request` what is to be sent.
 

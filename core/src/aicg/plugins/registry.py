@@ -90,6 +90,18 @@ class PluginRegistry:
         """Return every plugin that was found, by name."""
         return tuple(sorted(self._infos.values(), key=lambda info: (info.name, info.distribution)))
 
+    def plugin(self, name: str) -> Any:
+        """Return a working plugin.
+
+        Raises:
+            PluginError: There is none of this name.
+        """
+        plugin = self._manager.get_plugin(name)
+        if plugin is None:
+            names = [info.name for info in self._infos.values()]
+            raise self.missing("plugin", name, names)
+        return plugin
+
     def check_names(self, config: Config) -> None:
         """See that the plugins which the config names are installed.
 
