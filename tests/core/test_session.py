@@ -783,3 +783,18 @@ async def test_a_dry_run_that_nobody_answers_sends_nothing() -> None:
 
         assert session.cost_usd == 0
     assert provider.calls == []
+
+
+@pytest.mark.anyio
+async def test_a_session_that_an_addon_keeps_from_beginning_leaves_no_budget() -> None:
+    class Gate:
+        @aicg.hookimpl
+        def aicg_session_start(self, session: aicg.LLMSession) -> None:
+            raise aicg.ValidationError("closed on Mondays")
+
+    async with make_kernel(FakeProvider(), plugins={"gate": Gate()}) as kernel:
+        with pytest.raises(aicg.ValidationError, match="closed on Mondays"):
+            async with kernel.session("fake:model", budget_usd="0.05"):
+                pass
+
+        assert await kernel.ledger.status() == ()

@@ -143,8 +143,10 @@ class LLMSession(SessionReport):
         try:
             await self._begin()
         except BaseException:
-            if self._owns_kernel:
-                with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True):
+                if self.is_declared:
+                    await self._leave_budgets()
+                if self._owns_kernel:
                     await self.kernel.aclose()
             raise
         return self
