@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -97,3 +98,19 @@ def test_a_folder_belongs_to_one_job(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="the work of another job, 'course'"):
             Journal(tmp_path, "stories")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files by setrlimit")
+def test_a_disk_that_is_full_is_told_of_with_the_file(tmp_path: Path) -> None:
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Journal(tmp_path, "course") as journal:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+        try:
+            with pytest.raises(OSError, match="too large") as caught:
+                journal.keep("key", KEPT, SPENT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert caught.value.filename == str(tmp_path / JOURNAL)

@@ -102,9 +102,13 @@ class Journal:
         self._append({"event": "end", "spent_usd": str(spent_usd)})
 
     def _append(self, record: Mapping[str, Any]) -> int:
-        offset = self._file.seek(0, os.SEEK_END)
-        self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        try:
+            offset = self._file.seek(0, os.SEEK_END)
+            self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            # What is written to an open file names none.
+            raise OSError(error.errno, error.strerror, str(self._path)) from error
         return offset
 
     def _at(self, offset: int) -> dict[str, Any]:
