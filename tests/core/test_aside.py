@@ -283,15 +283,17 @@ async def test_a_plugin_proceeds_only_from_where_it_stands() -> None:
 
 @pytest.mark.anyio
 async def test_an_answer_given_to_a_refusal_is_handed_on_without_its_form() -> None:
-    provider = FakeProvider(["no JSON"])
+    provider, inner = FakeProvider(["no JSON"]), Inner()
     async with (
-        make_kernel(provider, plugins={"refusal": Refusal()}) as kernel,
+        make_kernel(provider, plugins={"inner": inner, "refusal": Refusal()}) as kernel,
         kernel.session("fake:model") as session,
     ):
         response = await session.chat("Hi", output_schema={"type": "object"})
 
-    assert response.parts == (Text("no JSON"),)
-    assert response.parsed is None
+    assert (response.parts, response.parsed) == ((Text("no JSON"),), None)
+    assert (response.origin, response.provider) == ("provider", "fake")
+    # The kernel had refused it before anybody else saw it.
+    assert inner.seen[-1] == "post no JSON"
     assert response.notes == {"refusal": "let pass"}
     assert response.cost_usd == session.cost_usd
 

@@ -36,7 +36,7 @@ async def run_request(
     session = context.session
     hooks = session.hooks if inner is None else inner
     started = context.clock.monotonic()
-    answered: tuple[Response, Order] | None = None
+    answered: tuple[Response, Order | None] | None = None
     try:
         # The turn beyond the last attempt is for an answer that an addon gives to its error.
         for turns_left in range(session.settings.max_attempts, -1, -1):
@@ -88,15 +88,17 @@ async def run_aside(context: RequestContext, request: Request) -> Response:
 
 async def _recover(
     hooks: ActHooks, context: RequestContext, error: AIContentGeneratorError, turns_left: int
-) -> tuple[Response, Order] | None:
+) -> tuple[Response, Order | None] | None:
     """Ask the addons what to do about an error.
 
     Returns:
-        The answer that an addon gives and where it stands, or None to try again.
+        The answer that an addon gives and where it stands, or None to try again. It stands inside
+        all of them where the kernel refused an answer before any of them had seen it.
 
     Raises:
         AIContentGeneratorError: The error, if nothing can be done.
     """
+    unseen = context.response is not None
     if isinstance(error, ResponseValidationError):
         context.response = error.response
     verdict = await hooks.rescue(error, context) if turns_left else None
@@ -104,7 +106,7 @@ async def _recover(
         raise error
     answer, order = verdict
     if isinstance(answer, Response):
-        return answer, order
+        return answer, None if unseen else order
     limit = context.session.settings.max_attempts
     if turns_left == 1 or context.bill.begun >= limit:
         error.add_note(f"gave up after {limit} turns (max_attempts)")
@@ -132,13 +134,15 @@ def _finished(
     bill, request = context.bill, context.request
     origin, provider = response.origin, request.provider_name
     if inside is not None and response.request_id == context.request_id:
-        # It came on a way aside, perhaps from another model.
+        # It was refused, or came on a way aside, perhaps from another model.
         provider = response.provider
     elif inside is not None and origin == "provider":
         origin = inside[2]
     parsed = response.parsed
     errors: tuple[str, ...] = ()
-    if request.output_schema is not None and parsed is None and not response.tool_calls:
+    # What an addon makes of an answer that was refused is what it wants handed on.
+    is_judged = parsed is not None or context.response is not None or bool(response.tool_calls)
+    if request.output_schema is not None and not is_judged:
         parsed, errors = parse_output(response.text, request.output_schema)
     response = changed(
         response,
@@ -150,8 +154,8 @@ def _finished(
         latency_s=context.clock.monotonic() - started,
         attempts=bill.attempts,
     )
-    # What an addon makes of an answer that was refused is what it wants handed on.
-    if errors and context.response is None:
+    if errors:
+        context.response = response
         cut = " (it was cut at the output cap)" if response.finish_reason == "length" else ""
         raise ResponseValidationError(
             f"the answer of {request.model} is not of the form asked for{cut}: {'; '.join(errors)}",
