@@ -6,6 +6,7 @@ import heapq
 import itertools
 from typing import Final
 
+import anyio
 import anyio.lowlevel
 
 # How often other tasks get a turn before a sleeper is woken.
@@ -27,6 +28,8 @@ class FakeClock:
         self._passed = 0.0
         self._numbers = itertools.count()
         self._sleepers: list[tuple[float, int]] = []
+        # Only the first of them looks at the clock; the others are called.
+        self._calls: dict[tuple[float, int], anyio.Event] = {}
         self.slept: list[float] = []
 
     def time(self) -> float:
@@ -50,10 +53,23 @@ class FakeClock:
             await anyio.lowlevel.checkpoint()
             turns = 0
             while self._passed < sleeper[0]:
+                if self._sleepers[0] != sleeper:
+                    turns = 0
+                    called = self._calls[sleeper] = anyio.Event()
+                    await called.wait()
+                    continue
                 await anyio.lowlevel.checkpoint()
-                turns = turns + 1 if self._sleepers[0] == sleeper else 0
-                if turns > _TURNS:
+                turns += 1
+                if turns > _TURNS and self._sleepers[0] == sleeper:
                     self._passed = sleeper[0]
         finally:
+            self._calls.pop(sleeper, None)
             self._sleepers.remove(sleeper)
             heapq.heapify(self._sleepers)
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """Wake those whose time has come, and the first of those whose time has not."""
+        for sleeper, called in self._calls.items():
+            if sleeper[0] <= self._passed or sleeper == self._sleepers[0]:
+                called.set()
